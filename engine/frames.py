@@ -1,0 +1,79 @@
+"""What flows through the engine: frozen records, each with its place in media time.
+
+Shape letters used everywhere: S slots (sessions in one step), T time, D feature width,
+E expression coefficients, M = E + 12 motion numbers, V vertices, F triangles, H x W picture.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+FPS = 25
+TICK_MS = 40
+SAMPLE_RATE_HZ = 16_000
+TICK_SAMPLES = 640  # one tick of analysis audio
+VOICE_RATE_HZ = 48_000
+VOICE_TICK_SAMPLES = 1_920  # the same 40 ms at the rate that is sent out again
+FEATURE_FRAMES = 2  # speech-encoder frames per tick (50 Hz)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTick:
+    """40 ms of speech.
+
+    samples: float32 (640,), 16 kHz mono, what the engine listens to.
+    voice: float32 (1920,), 48 kHz mono, the same moment as it is sent out again.
+    index: tick number; its first sample has pts `index * 640` on the 16 kHz timeline.
+    captured_ns: monotonic time at which the last sample of the tick was captured.
+    """
+
+    samples: np.ndarray
+    voice: np.ndarray
+    index: int
+    captured_ns: int
+
+
+class SpeechFeatures(NamedTuple):
+    """What the speech encoder hands to motion plugins, one tick, all float32.
+
+    content: (S, 2, D) encoder output at 50 Hz.
+    loudness_db: (S, 2) level of each 20 ms frame in dBFS, floor -100, after normalisation.
+    voice: (S, 2) probability that somebody speaks, 0 to 1.
+    """
+
+    content: torch.Tensor
+    loudness_db: torch.Tensor
+    voice: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMotion:
+    """One tick of motion: vector float32 (M,), laid out as `engine.motion.layout` says."""
+
+    vector: np.ndarray
+    index: int
+    captured_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One picture: rgb uint8 (H, W, 3), shown while tick `index` is heard."""
+
+    rgb: np.ndarray
+    index: int
+    captured_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What leaves the engine together: a picture, the motion behind it, and its 40 ms of voice.
+
+    finished_ns: monotonic time at which the picture was ready, so latency is a subtraction.
+    """
+
+    image: Image
+    motion: FaceMotion
+    audio: AudioTick
+    finished_ns: int
