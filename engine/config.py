@@ -1,0 +1,147 @@
+"""Strict models of config.toml. A wrong key or value is named, with what is allowed."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.errors import ConfigError
+
+
+class Section(BaseModel):
+    """A table of config.toml: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EngineSection(Section):
+    """Where and how the networks run."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    executor: Literal["auto", "eager", "openvino"] = "auto"
+    seed: int = Field(0, ge=0, lt=2**63, description="same seed, same blinks and glances")
+
+
+class AudioSection(Section):
+    """From any sound to ticks."""
+
+    normalise: bool = Field(True, description="slow causal gain towards a common speech level")
+
+
+class FeaturesSection(Section):
+    """The speech encoder."""
+
+    encoder: Literal["small"] = "small"
+    weights: str = Field("", description="a safetensors file; empty: the one that ships")
+
+
+class MotionSection(Section):
+    """The plugin that turns speech features into face motion."""
+
+    plugin: str = Field("viseme", description="see `visema plugins`")
+    lookahead_ticks: int = Field(1, ge=0, le=2, description="40 ms each: later, but lips anticipate better")
+    life: float = Field(1.0, ge=0, le=2, description="blinks, glances, breathing and head motion; 0 is still")
+
+
+class RenderSection(Section):
+    """The picture."""
+
+    plugin: str = Field("head", description="see `visema plugins`")
+    size: int = Field(512, ge=64, le=2048, description="pixels; width and height, even")
+    background: str = Field("#39424e", description="#rrggbb, or a name such as green (a key colour)")
+
+
+class ServeSection(Section):
+    """The page and its WebRTC peers. Loopback unless you say otherwise."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535, description="0 picks a free one")
+    max_sessions: int = Field(2, ge=1, le=64)
+    max_body_bytes: int = Field(65_536, ge=1_024, le=1_048_576)
+    connect_timeout_s: float = Field(20.0, gt=0, le=120)
+
+
+class Config(Section):
+    """All of config.toml."""
+
+    engine: EngineSection = EngineSection()
+    audio: AudioSection = AudioSection()
+    features: FeaturesSection = FeaturesSection()
+    motion: MotionSection = MotionSection()
+    render: RenderSection = RenderSection()
+    serve: ServeSection = ServeSection()
+
+
+def load_config(path: str | Path | None = None, overrides: list[str] | None = None) -> Config:
+    """Read a TOML file (none: ./config.toml if there is one) and apply `section.key=value` texts."""
+    table: dict[str, Any] = {}
+    found = Path(path) if path else Path("config.toml")
+    if found.is_file():
+        try:
+            table = tomllib.loads(found.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{found} is not valid TOML: {error}") from None
+    elif path:
+        raise ConfigError(f"there is no configuration file {found}")
+    for text in overrides or []:
+        _override(table, text)
+    return parse_config(table)
+
+
+def parse_config(table: dict[str, Any]) -> Config:
+    """Validate a nested table; every mistake is named with its key and the allowed values."""
+    try:
+        return Config.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(item) for item in error.errors())) from None
+
+
+def _override(table: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (equals and dot and section and name) or "." in name:
+        raise ConfigError(f"--set wants section.key=value (for example render.size=512), not {text!r}")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()  # a bare word is a string: nobody types quotes inside quotes
+    inner = table.setdefault(section, {})
+    if not isinstance(inner, dict):
+        raise ConfigError(f"[{section}] must be a table")
+    inner[name] = parsed
+
+
+def _explain(item: Any) -> str:
+    place = [str(part) for part in item["loc"]]
+    key = ".".join(place)
+    if item["type"] == "extra_forbidden":
+        model = Config
+        for part in place[:-1]:
+            model = Config.model_fields[part].annotation if part in Config.model_fields else model
+        known = ", ".join(model.model_fields)  # type: ignore[union-attr]
+        return f"unknown key {key}; allowed here: {known}"
+    return f"{key} = {item['input']!r}: {item['msg']}{_allowed(place)}"
+
+
+def _allowed(place: list[str]) -> str:
+    if len(place) < 2 or place[0] not in Config.model_fields:
+        return ""
+    field = Config.model_fields[place[0]].annotation.model_fields.get(place[1])  # type: ignore[union-attr]
+    if field is None:
+        return ""
+    if get_origin(field.annotation) is Literal:
+        return "; allowed: " + ", ".join(map(repr, get_args(field.annotation)))
+    bounds = [str(bound).replace("annotated_types.", "") for bound in field.metadata]
+    return f"; allowed: {', '.join(bounds)}" if bounds else ""
+
+
+def describe_config() -> list[tuple[str, str, str]]:
+    """(key, default, meaning) of every key, for --help and the README's test."""
+    rows = []
+    for section, outer in Config.model_fields.items():
+        for name, field in outer.annotation.model_fields.items():  # type: ignore[union-attr]
+            choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+            meaning = field.description or ", ".join(map(str, choices))
+            rows.append((f"{section}.{name}", repr(field.default), meaning))
+    return rows
