@@ -29,6 +29,19 @@ class State:
             yield from _named(f.name, getattr(self, f.name))
 
 
+    def rebuilt(self, tensors: Iterator[torch.Tensor]) -> "State":
+        """The same structure around other tensors, taken in the order of `tensors()`."""
+        return type(self)(*(_rebuilt(getattr(self, f.name), tensors) for f in fields(self)))
+
+
+def _rebuilt(value: Any, tensors: Iterator[torch.Tensor]) -> Any:
+    if isinstance(value, torch.Tensor):
+        return next(tensors)
+    if isinstance(value, State):
+        return value.rebuilt(tensors)
+    return tuple(_rebuilt(item, tensors) for item in value)
+
+
 def _named(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
     if isinstance(value, torch.Tensor):
         yield name, value
@@ -102,6 +115,21 @@ def tree_map(f: Any, x: Tensors) -> Tensors:
     return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
 
 
+def tree_leaves(x: Tensors) -> list[torch.Tensor]:
+    """The tensors of a tensor or (named) tuple, in order."""
+    if isinstance(x, torch.Tensor):
+        return [x]
+    return [leaf for item in x for leaf in tree_leaves(item)]
+
+
+def tree_rebuilt(x: Tensors, leaves: Iterator[torch.Tensor]) -> Tensors:
+    """The structure of x around other tensors."""
+    if isinstance(x, torch.Tensor):
+        return next(leaves)
+    items = [tree_rebuilt(item, leaves) for item in x]
+    return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
+
+
 def tree_stack(items: list[Tensors], dim: int) -> Tensors:
     """Stack equal trees along a new axis."""
     if isinstance(items[0], torch.Tensor):
@@ -117,10 +145,7 @@ def fold(stage: Stage, ticks: Tensors, seed: int = 0) -> Tensors:
     The first `lookahead` answers belong to ticks before the start and are dropped; zeros are fed
     at the end to bring out the last ones, so the output has the same T.
     """
-    first = ticks
-    while not isinstance(first, torch.Tensor):
-        first = first[0]
-    slots, length = first.shape[:2]
+    slots, length = tree_leaves(ticks)[0].shape[:2]
     state = stage.init_state(slots)
     for slot in range(slots):
         stage.reset(state, slot, seed)
