@@ -94,7 +94,7 @@ def _texture(image, uv, out):
     for row in range(out.shape[0]):
         for col in range(out.shape[1]):
             x, y = uv[row, col, 0] * width - 0.5, uv[row, col, 1] * height - 0.5
-            left, top = int(math.floor(x)), int(math.floor(y))
+            left, top = math.floor(x), math.floor(y)
             fx, fy = x - left, y - top
             c0, c1 = left % width, (left + 1) % width
             r0, r1 = top % height, (top + 1) % height
