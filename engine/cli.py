@@ -1,0 +1,187 @@
+"""The command `visema` (the same as `python -m engine`)."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from engine.config import Config, describe_config, load_config
+from engine.errors import EngineError
+
+EXAMPLES = """\
+examples:
+  visema serve                                   the page: speak, and a face answers
+  visema render speech.wav face.mp4              a film of the face speaking a file
+  visema render speech.wav face.mp4 --size 720 --background green --stats stats.json
+  visema live --window                           microphone to a preview window
+  visema motion speech.wav motion.npz            coefficients only
+  visema doctor                                  what is installed and what is missing
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; errors that a user can mend are one clear text and exit code 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["train"]:  # trainings have options of their own
+        return _guarded(lambda: _train(arguments[1:]))
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if not hasattr(options, "run"):
+        parser.print_help()
+        return 0
+    return _guarded(lambda: options.run(options))
+
+
+def _guarded(run) -> int:
+    try:
+        return run() or 0
+    except EngineError as error:
+        print(f"visema: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    parser = argparse.ArgumentParser(
+        prog="visema",
+        description="A real-time streaming avatar engine: 40 ms of speech in, one picture of a face out.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", metavar="FILE", help="settings (default: config.toml here, if any)")
+    common.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting; repeatable"
+    )
+    common.add_argument("--plugin", metavar="NAME", help="motion plugin (see `visema plugins`)")
+    common.add_argument("--seed", type=int, metavar="N", help="same seed, same blinks and glances")
+    picture = argparse.ArgumentParser(add_help=False)
+    picture.add_argument("--size", type=int, metavar="N", help="width and height in pixels")
+    picture.add_argument("--background", metavar="COLOUR", help="#rrggbb or a name; green can be keyed")
+
+    serve = _add(commands, "serve", "open the page for browsers", _serve, [common, picture])
+    serve.add_argument("--host", help="address to listen on (default: loopback only)")
+    serve.add_argument("--port", type=int, help="port; 0 picks a free one")
+
+    render = _add(commands, "render", "a sound file to a film of the face", _render, [common, picture])
+    render.add_argument("source", metavar="IN", help="WAV, FLAC, MP3, Opus, or a film with sound")
+    render.add_argument("target", metavar="OUT.mp4")
+    render.add_argument("--stats", metavar="FILE.json", help="write speed and settings")
+    render.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    motion = _add(commands, "motion", "a sound file to coefficients (npz)", _motion, [common])
+    motion.add_argument("source", metavar="IN")
+    motion.add_argument("target", metavar="OUT.npz")
+    motion.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    live = _add(commands, "live", "microphone to a window or a virtual camera", _live, [common, picture])
+    live.add_argument("--device", metavar="NAME", help="microphone (name or number; see --list)")
+    live.add_argument("--list", action="store_true", help="list microphones and end")
+    live.add_argument("--window", action="store_true", help="preview window (the default)")
+    live.add_argument("--camera", action="store_true", help="virtual camera for video calls and OBS")
+
+    sheet = _add(commands, "sheet", "a contact sheet of mouth shapes and expressions", _sheet, [common, picture])
+    sheet.add_argument("target", metavar="OUT.png")
+
+    _add(commands, "plugins", "list installed plugins", _plugins, [])
+    _add(commands, "doctor", "what is installed, what is missing, what each gives", _doctor, [])
+    _add(commands, "config", "all settings with their defaults", _config, [])
+    commands.add_parser("train", help="train the shipped weights again: `visema train --help`")
+    return parser
+
+
+def _add(commands, name: str, text: str, run, parents) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", parents=parents)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def read_config(options: argparse.Namespace) -> Config:
+    """config.toml, then --set, then the named options."""
+    named = {
+        "motion.plugin": "plugin",
+        "engine.seed": "seed",
+        "render.size": "size",
+        "render.background": "background",
+        "serve.host": "host",
+        "serve.port": "port",
+    }
+    overrides = list(options.set)
+    for key, option in named.items():
+        value = getattr(options, option, None)
+        if value is not None:
+            overrides.append(f"{key}={value!r}" if isinstance(value, int) else f'{key}="{value}"')
+    return load_config(options.config, overrides)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from engine.stream.server import serve
+
+    serve(read_config(options))
+
+
+def _render(options: argparse.Namespace) -> None:
+    from engine.offline import render_file
+
+    render_file(read_config(options), options.source, options.target, options.stats, options.quiet)
+
+
+def _motion(options: argparse.Namespace) -> None:
+    from engine.offline import write_motion
+
+    write_motion(read_config(options), options.source, options.target, options.quiet)
+
+
+def _live(options: argparse.Namespace) -> None:
+    from engine.live import list_inputs, perform_live
+
+    if options.list:
+        print("\n".join(list_inputs()))
+        return
+    perform_live(read_config(options), options.device, window=options.window or not options.camera,
+                 camera=options.camera)  # fmt: skip
+
+
+def _sheet(options: argparse.Namespace) -> None:
+    from engine.offline import write_sheet
+
+    write_sheet(read_config(options), options.target)
+
+
+def _plugins(options: argparse.Namespace) -> None:
+    from engine.doctor import print_plugins
+
+    print_plugins()
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from engine.doctor import print_report
+
+    return print_report()
+
+
+def _config(options: argparse.Namespace) -> None:
+    for key, default, meaning in describe_config():
+        print(f"{key:<28}{default:<18}{meaning}")
+
+
+def _train(arguments: list[str]) -> int:
+    from importlib import import_module
+
+    parts = {
+        "encoder": ("engine.training.encoder", "the small causal speech encoder, on aligned phones"),
+        "viseme": ("plugins.viseme.training", "the viseme plugin, on reference curves and captured motion"),
+    }
+    if not arguments or arguments[0] not in parts:
+        print("usage: visema train PART [options]; `visema train PART --help` lists its options\n")
+        for name, (_, text) in parts.items():
+            print(f"  {name:<10}{text}")
+        return 0 if arguments[:1] in ([], ["-h"], ["--help"]) else 2
+    module = import_module(parts[arguments[0]][0])
+    return module.main(arguments[1:]) or 0

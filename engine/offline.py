@@ -1,0 +1,189 @@
+"""Files in, files out: the live step folded over a recording, with progress."""
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.audio import FileSource, Rechunker
+from engine.config import Config
+from engine.errors import ConfigError, EngineError
+from engine.frames import FPS, AudioTick, Moment
+from engine.motion import layout
+from engine.pipeline import Performer, Pipeline, tick_start_s
+
+
+def read_ticks(source: FileSource) -> Iterator[AudioTick]:
+    """A file as ticks, decoded as they are asked for: memory stays flat at any length."""
+    rechunker = Rechunker()
+    for block in source:
+        yield from rechunker.push(block)
+    yield from rechunker.flush()
+
+
+def render_file(
+    config: Config, source: str, target: str, stats: str | None = None, quiet: bool = False
+) -> dict[str, Any]:
+    """A film of the face speaking `source`; returns (and writes to `stats`) speed and settings."""
+    from engine.stream.movie import MovieWriter
+
+    _refuse_overwriting_source(source, target)
+    sound = FileSource(source)  # before anything slow: a wrong file is told at once
+    pipeline = Pipeline(config)
+    performer = Performer(pipeline, config.engine.seed)
+    size = config.render.size
+    begun_s = time.perf_counter()
+    frames = 0
+    with _WriterThread(MovieWriter(target, size, size)) as writer, _progress(sound, "rendering", quiet) as bar:
+        for moment in performer.perform(read_ticks(sound)):
+            writer.write(moment)
+            frames += 1
+            bar(frames)
+    wall_s = time.perf_counter() - begun_s
+    _warn(sound)
+    seconds = frames / FPS
+    report = {
+        "frames": frames,
+        "fps": FPS,
+        "seconds": round(seconds, 3),
+        "real_time_factor": round(wall_s / seconds, 4),
+        "tick_ms": pipeline.timings["tick"].percentiles(),
+        "lookahead_ms": pipeline.lookahead_ms,
+        "dropped": performer.skipped,
+        "width": size,
+        "height": size,
+        "device": pipeline.description,
+        "executor": pipeline.executor,
+        "plugin": config.motion.plugin,
+        "renderer": config.render.plugin,
+        "parts_ms": {name: part.percentiles() for name, part in pipeline.timings.items()},
+    }
+    if stats:
+        _write_text(stats, json.dumps(report, indent=1) + "\n")
+    if not quiet:
+        print(f"{target}: {seconds:.1f} s, real-time factor {report['real_time_factor']:.2f}")
+    return report
+
+
+def write_motion(config: Config, source: str, target: str, quiet: bool = False) -> None:
+    """The coefficients of a recording and the lips they make, as an npz (see the README)."""
+    from engine.render.face_model import FaceModel
+    from engine.render.lips import LipMeasure
+
+    sound = FileSource(source)
+    performer = Performer(Pipeline(config, pictures=False), config.engine.seed)
+    vectors: list[np.ndarray] = []
+    with _progress(sound, "moving", quiet) as bar:
+        for moment in performer.perform(read_ticks(sound)):
+            vectors.append(moment.motion.vector)
+            bar(len(vectors))
+    _warn(sound)
+    motion = np.stack(vectors).astype(np.float32)
+    values = np.ascontiguousarray(motion[:, : layout.E])
+    lips = LipMeasure(FaceModel.load())
+    try:
+        with open(target, "wb") as file:
+            np.savez_compressed(
+                file,
+                names=np.array(layout.EXPRESSION),
+                values=values,
+                pose=motion[:, layout.POSE],
+                gaze=motion[:, layout.E + 6 : layout.E + 10],
+                blink=motion[:, layout.BLINK],
+                lip_aperture=lips.aperture(values).astype(np.float32),
+                lip_width=lips.width(values).astype(np.float32),
+                fps=np.float32(FPS),
+                start_s=np.float64(tick_start_s(0)),
+            )
+    except OSError as error:
+        raise EngineError(f"cannot write {target}: {error.strerror}") from None
+    if not quiet:
+        print(f"{target}: {len(motion)} ticks of {len(layout.EXPRESSION)} coefficients")
+
+
+def write_sheet(config: Config, target: str) -> None:
+    """A contact sheet of the head: the mouth shapes, a smile, a blink, a turn."""
+    from engine.render.sheet import contact_sheet, write_png
+
+    write_png(target, contact_sheet(size=config.render.size, background=config.render.background))
+    print(target)
+
+
+class _WriterThread:
+    """Encodes on the second core; a bounded queue keeps memory flat. Errors are raised where it is used."""
+
+    def __init__(self, writer: Any):
+        self._writer = writer
+        self._queue: queue.Queue[Moment | None] = queue.Queue(maxsize=8)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="visema-writer")
+
+    def __enter__(self) -> "_WriterThread":
+        self._thread.start()
+        return self
+
+    def write(self, moment: Moment) -> None:
+        if self._error is not None:
+            raise self._error
+        self._queue.put(moment)
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        try:
+            self._writer.close()  # what was drawn so far is kept, whatever happened
+        except EngineError:
+            if error is None and self._error is None:
+                raise
+        if error is None and self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        while (moment := self._queue.get()) is not None:
+            if self._error is None:
+                try:
+                    self._writer.write(moment)
+                except BaseException as error:
+                    self._error = error
+
+
+@contextmanager
+def _progress(sound: FileSource, text: str, quiet: bool) -> Iterator[Any]:
+    """A progress bar on stderr that takes the number of ticks done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn(text), BarColumn(), TextColumn("{task.completed:.1f} s"), TimeElapsedColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task(text, total=sound.duration_s)
+        yield lambda ticks: bar.update(task, completed=ticks / FPS) if ticks % 5 == 0 else None
+
+
+def _warn(sound: FileSource) -> None:
+    import sys
+
+    if sound.truncated:
+        print(f"visema: {sound.path} is cut off or damaged; used what could be decoded", file=sys.stderr)
+    if sound.repaired:
+        print(f"visema: {sound.repaired} samples were not numbers; taken as silence", file=sys.stderr)
+
+
+def _refuse_overwriting_source(source: str, target: str) -> None:
+    if Path(source).exists() and Path(target).exists() and Path(source).samefile(target):
+        raise ConfigError(f"IN and OUT are the same file: {source}")
+
+
+def _write_text(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EngineError(f"cannot write {path}: {error.strerror}") from None
+
+

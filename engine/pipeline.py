@@ -1,0 +1,151 @@
+"""The whole data flow on one page: 40 ms of voice in, one picture of a face out.
+
+    AudioTick -> loudness -> speech encoder -> motion plugin -> life -> renderer plugin -> Moment
+                 `------- ears -------'   `------ motion -----'   `--- renderer --'
+
+`Pipeline` holds the stages, shared by all sessions; `Performer` holds one session's states and walks a
+tick through them. Files fold the same step that live sessions take.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+
+from engine.audio.loudness import LoudnessNormaliser
+from engine.config import Config
+from engine.device import choose_device, describe_device, use_one_thread
+from engine.features import load_encoder
+from engine.frames import (
+    SAMPLE_RATE_HZ,
+    TICK_MS,
+    TICK_SAMPLES,
+    VOICE_TICK_SAMPLES,
+    AudioTick,
+    FaceMotion,
+    Image,
+    Moment,
+)
+from engine.metrics import Timings
+from engine.motion.life import Life, Lively
+from engine.plugin import build_motion, build_renderer
+from engine.stage import Chain, Stage
+from engine.torchkit.executors import choose_executor, make_executor
+
+
+class Pipeline:
+    """The stages that a configuration names, loaded once. Raises ConfigError, PluginError, WeightsError.
+
+    renderer is None with `pictures=False` (motion only).
+    """
+
+    def __init__(self, config: Config, pictures: bool = True):
+        use_one_thread()
+        self.config = config
+        self.device = choose_device(config.engine.device)
+        self.executor = choose_executor(config.engine.executor, self.device)
+        self.description = describe_device(self.device)
+        encoder = load_encoder(config.features.weights or None)
+        ears: Stage = Chain(LoudnessNormaliser(), encoder) if config.audio.normalise else encoder
+        speech = torch.zeros(1, TICK_SAMPLES)
+        with torch.inference_mode():
+            features = ears.step(ears.init_state(1), speech)
+        motion = make_executor(build_motion(config), self.executor, features)
+        self.ears = make_executor(ears, self.executor, speech)
+        self.motion = Lively(motion, Life(config.motion.life))
+        self.renderer = build_renderer(config) if pictures else None
+        self.lookahead = self.ears.lookahead + self.motion.lookahead
+        if self.renderer is not None:
+            self.lookahead += self.renderer.lookahead
+        self.timings = {part: Timings() for part in ("features", "motion", "render", "tick")}
+
+    @property
+    def lookahead_ms(self) -> int:
+        return self.lookahead * TICK_MS
+
+
+class Performer:
+    """One voice's walk through the pipeline: its states, and the voice held back by the look-ahead.
+
+    skipped: ticks whose picture was not drawn because the caller was late.
+    """
+
+    def __init__(self, pipeline: Pipeline, seed: int = 0, background: str | None = None):
+        self.pipeline = pipeline
+        self._ears = pipeline.ears.init_state(1)
+        self._motion = pipeline.motion.init_state(1)
+        pipeline.motion.reset(self._motion, 0, seed)
+        self._drawn = pipeline.renderer.init_state(1) if pipeline.renderer is not None else None
+        self._held: deque[AudioTick] = deque()
+        self._last: Image | None = None
+        self.skipped = 0
+        if background is not None:
+            self.set_background(background)
+
+    def set_background(self, colour: str) -> None:
+        """Change the colour behind the head from the next picture on; ConfigError if it is none."""
+        if self.pipeline.renderer is not None:
+            self.pipeline.renderer.set_background(self._drawn, 0, colour)  # type: ignore[attr-defined]
+
+    @torch.inference_mode()
+    def step(self, tick: AudioTick, draw: bool = True) -> Moment | None:
+        """One tick in; the moment of `lookahead` ticks ago out, None while the look-ahead fills.
+
+        draw=False repeats the last picture: motion never stops, so that what follows stays right.
+        """
+        begun_ns = time.perf_counter_ns()
+        timings = self.pipeline.timings
+        with timings["features"].measure():
+            samples = torch.from_numpy(np.ascontiguousarray(tick.samples))[None]
+            features = self.pipeline.ears.step(self._ears, samples)
+        with timings["motion"].measure():
+            motion = self.pipeline.motion.step(self._motion, features)
+        self._held.append(tick)
+        if len(self._held) <= self.pipeline.lookahead:
+            return None
+        voice = self._held.popleft()
+        face = FaceMotion(motion[0].numpy().copy(), voice.index, voice.captured_ns)
+        image = self._draw(motion, voice, draw)
+        timings["tick"].add_ns(time.perf_counter_ns() - begun_ns)
+        return Moment(image, face, voice, time.monotonic_ns())
+
+    def _draw(self, motion: torch.Tensor, voice: AudioTick, draw: bool) -> Image:
+        renderer = self.pipeline.renderer
+        if renderer is None:
+            return Image(np.zeros((0, 0, 3), np.uint8), voice.index, voice.captured_ns)
+        if self._last is not None and not draw:
+            self.skipped += 1
+            return self._last
+        with self.pipeline.timings["render"].measure():
+            rgb = renderer.step(self._drawn, motion)[0].numpy()
+        self._last = Image(rgb, voice.index, voice.captured_ns)
+        return self._last
+
+    def finish(self) -> Iterator[Moment]:
+        """Bring out what the look-ahead still holds, by feeding silence."""
+        for last in list(self._held):
+            silence = AudioTick(
+                np.zeros(TICK_SAMPLES, np.float32),
+                np.zeros(VOICE_TICK_SAMPLES, np.float32),
+                last.index + self.pipeline.lookahead,
+                last.captured_ns,
+            )
+            moment = self.step(silence)
+            if moment is not None:
+                yield moment
+        self._held.clear()
+
+    def perform(self, ticks: Iterable[AudioTick]) -> Iterator[Moment]:
+        """Fold all ticks: the offline form, exactly one moment for each tick."""
+        for tick in ticks:
+            moment = self.step(tick)
+            if moment is not None:
+                yield moment
+        yield from self.finish()
+
+
+def tick_start_s(index: int) -> float:
+    """Media time of a tick's first sample."""
+    return index * TICK_SAMPLES / SAMPLE_RATE_HZ
