@@ -10,6 +10,8 @@ import threading
 from collections import deque
 from typing import Any
 
+import numpy as np
+
 from engine.audio import AudioBlock, Rechunker
 from engine.channel import Channel, Policy
 from engine.config import Config
@@ -124,7 +126,7 @@ class Engine:
         """Warm up (the first step compiles kernels) and start the compute thread."""
         warm = Performer(self.pipeline)
         silence = Rechunker()
-        for tick in [*silence.push(AudioBlock.silence(0.2)), *silence.flush()]:
+        for tick in [*silence.push(AudioBlock(np.zeros((3200, 1), np.float32), 16_000, 0)), *silence.flush()]:
             warm.step(tick)
         self._running = True
         self._thread = threading.Thread(target=self._compute, name="visema-compute", daemon=True)
