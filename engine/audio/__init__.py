@@ -1,0 +1,1 @@
+"""From any sound to ticks: sources, rate conversion, re-chunking, loudness."""
