@@ -14,7 +14,6 @@ test: system .venv/test.stamp  ## set up and run all tests
 
 check: .venv/test.stamp  ## lint and types
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check . || true
 	$(BIN)/pyright
 
 bench: .venv/test.stamp  ## quality, rendering and serving, measured here
