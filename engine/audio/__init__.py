@@ -1,1 +1,7 @@
 """From any sound to ticks: sources, rate conversion, re-chunking, loudness."""
+
+from engine.audio.block import AudioBlock
+from engine.audio.file import FileSource
+from engine.audio.rechunk import Rechunker, chunk_ticks
+
+__all__ = ["AudioBlock", "FileSource", "Rechunker", "chunk_ticks"]

@@ -6,7 +6,7 @@ import numpy as np
 
 # How loud each loudspeaker channel enters the mono voice. Dialogue sits in the centre of a film mix,
 # music and room in the rest; the bass channel carries no speech. Names are FFmpeg's.
-CHANNEL_WEIGHT = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "FLC": 0.7071, "FRC": 0.7071, "LFE": 0.0, "LFE2": 0.0}
+CHANNEL_WEIGHT = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "FLC": 0.7071, "FRC": 0.7071, "LFE": 0.0}
 SURROUND_WEIGHT = 0.3536
 # FFmpeg's default order of channels where a source gives only their number.
 DEFAULT_LAYOUTS = {

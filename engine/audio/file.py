@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import av.logging
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
 
 from engine.audio.block import AudioBlock, repair_samples
@@ -71,15 +72,15 @@ class FileSource:
         self._blocks: Iterator[AudioBlock] = iter(())
         self._container.close()
 
-    def _open(self, format: str | None) -> av.container.InputContainer:
+    def _open(self, format: str | None) -> InputContainer:
         try:
             # "file:" and the white list: a name is never taken for an address, and a play list that
             # claims to be sound cannot make the decoder open one.
-            return av.open(
-                f"file:{self.path}", format=format, options={"protocol_whitelist": "file"}, metadata_errors="replace"
-            )
+            only_files = {"protocol_whitelist": "file"}
+            return av.open(f"file:{self.path}", format=format, options=only_files, metadata_errors="replace")
         except (FFmpegError, ValueError, OSError) as error:
-            raise MediaError(f"{self.path} is not a sound file that can be read ({_reason(error)}).") from None
+            reason = getattr(error, "strerror", None) or str(error)
+            raise MediaError(f"{self.path} is not a sound file that can be read ({reason}).") from None
 
     def _find_stream(self) -> av.AudioStream:
         streams = self._container.streams.audio
@@ -104,8 +105,10 @@ class FileSource:
             if len(samples):
                 self.seconds += len(samples) / frame.sample_rate
                 names = tuple(channel.name for channel in frame.layout.channels)
-                yield AudioBlock(samples, frame.sample_rate, self.clock.now_ns(), names)
-        if self.duration_s and self.seconds < self.duration_s - max(SHORTFALL_S, 0.01 * self.duration_s):
+                layout = () if "NONE" in names else names  # a plain WAV names no channels
+                yield AudioBlock(samples, frame.sample_rate, self.clock.now_ns(), layout)
+        declared_s = self.duration_s or 0.0
+        if self.seconds < declared_s - max(SHORTFALL_S, 0.01 * declared_s) or _is_cut_riff(self.path):
             self.truncated = True
 
     def _frames(self) -> Iterator[av.AudioFrame]:
@@ -140,6 +143,14 @@ def _check_plain_file(path: Path) -> None:
         raise MediaError(f"{path} is empty.")
 
 
+def _is_cut_riff(path: Path) -> bool:
+    """Whether a WAV file is shorter than its header says (its demuxer takes what there is as the length)."""
+    with path.open("rb") as file:
+        mark, size = file.read(4), int.from_bytes(file.read(4), "little")
+    # 0 and all ones are what a writer leaves that never knew the length.
+    return mark == b"RIFF" and 0 < size < 0xFFFF_FFFF and size + 8 > path.stat().st_size + 1
+
+
 def _to_float(frame: av.AudioFrame) -> np.ndarray:
     """Samples of a decoded frame, float32 (n, channels), full scale 1."""
     array = frame.to_ndarray()
@@ -151,7 +162,3 @@ def _to_float(frame: av.AudioFrame) -> np.ndarray:
     if frame.format.name.startswith("u8"):
         return (samples.astype(np.float32) - 128.0) / np.float32(scale)
     return samples.astype(np.float32) / np.float32(scale)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

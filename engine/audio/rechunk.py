@@ -1,6 +1,7 @@
 """Re-chunking: blocks of any size, rate and layout become ticks of 40 ms. The only place that does."""
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -101,12 +102,23 @@ class Rechunker:
         return captured_ns - round((mark - end) * 1_000_000_000)
 
 
+def chunk_ticks(blocks: Iterable[AudioBlock]) -> Iterator[AudioTick]:
+    """All ticks of a recording: `chunk_ticks(FileSource(path))`."""
+    rechunker = Rechunker()
+    for block in blocks:
+        yield from rechunker.push(block)
+    yield from rechunker.flush()
+
+
 class _Segment:
     """A stretch of one sampling rate, beginning at `start` seconds; holds only what is still needed."""
 
     def __init__(self, rate_hz: int, start: Fraction):
         self.rate_hz, self.start = rate_hz, start
-        self.paths = {"voice": Polyphase(rate_hz, VOICE_RATE_HZ), "samples": Polyphase(rate_hz, SAMPLE_RATE_HZ)}
+        self.paths = {
+            "voice": Polyphase(rate_hz, VOICE_RATE_HZ),
+            "samples": Polyphase(rate_hz, SAMPLE_RATE_HZ),
+        }
         self.latency_ms = max(path.latency_ms for path in self.paths.values())
         self.held = np.zeros(0, np.float32)
         self.held_from = 0
