@@ -1,0 +1,117 @@
+"""Every stage of the product with inputs to try it on, for the laws."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from engine.config import Config
+from engine.frames import TICK_SAMPLES, SpeechFeatures
+from engine.motion import layout
+from engine.stage import Chain, Stage, Tensors
+
+
+@dataclass(frozen=True)
+class Case:
+    """A stage and how to feed it: build(), ticks(seed, slots, length)."""
+
+    name: str
+    build: Callable[[], Stage]
+    ticks: Callable[[int, int, int], Tensors]
+    length: int
+    executors: bool = False  # is it run by compiled executors in the product?
+
+
+def _speech(seed: int, slots: int, length: int) -> torch.Tensor:
+    """Voice-like noise: louder and softer, with silences."""
+    noise = torch.Generator().manual_seed(seed)
+    samples = torch.randn(slots, length, TICK_SAMPLES, generator=noise)
+    level = torch.rand(slots, length, 1, generator=noise)
+    return 0.3 * samples.cumsum(-1).sin() * level * (level > 0.2)
+
+
+def _features(seed: int, slots: int, length: int) -> SpeechFeatures:
+    from engine.features import load_encoder
+
+    noise = torch.Generator().manual_seed(seed)
+    width = load_encoder().width
+    return SpeechFeatures(
+        torch.randn(slots, length, 2, width, generator=noise),
+        -60.0 * torch.rand(slots, length, 2, generator=noise),
+        torch.rand(slots, length, 2, generator=noise),
+    )
+
+
+def _motion(seed: int, slots: int, length: int) -> torch.Tensor:
+    noise = torch.Generator().manual_seed(seed)
+    values = 0.4 * torch.rand(slots, length, layout.M, generator=noise)
+    values[..., layout.E :] = 0.05 * torch.randn(slots, length, 12, generator=noise)
+    return values
+
+
+def _loudness() -> Stage:
+    from engine.audio.loudness import LoudnessNormaliser
+
+    return LoudnessNormaliser()
+
+
+def _encoder() -> Stage:
+    from engine.features import load_encoder
+
+    return load_encoder()
+
+
+def _small_encoder() -> Stage:
+    from engine.features.encoder import EncoderConfig, SmallEncoder
+
+    torch.manual_seed(0)
+    return SmallEncoder(EncoderConfig(mels=16, stem=16, width=16, layers=2, heads=2, context=9, feed_forward=32)).eval()
+
+
+def _viseme(lookahead_ticks: int) -> Callable[[], Stage]:
+    def build() -> Stage:
+        from engine.plugin import load_plugin
+
+        motion = load_plugin("viseme").motion
+        assert motion is not None
+        return motion(Config.model_validate({"motion": {"lookahead_ticks": lookahead_ticks}}))
+
+    return build
+
+
+def _life() -> Stage:
+    from engine.motion.life import Life
+
+    return Life()
+
+
+def _lively() -> Stage:
+    from engine.motion.life import Life, Lively
+
+    return Lively(_viseme(1)(), Life())
+
+
+def _voice_to_motion() -> Stage:
+    return Chain(_loudness(), _encoder(), _lively())
+
+
+def _head() -> Stage:
+    from engine.plugin import load_plugin
+
+    renderer = load_plugin("head").renderer
+    assert renderer is not None
+    return renderer(Config.model_validate({"render": {"size": 64}}))
+
+
+CASES = (
+    Case("loudness", _loudness, _speech, 60, executors=True),
+    Case("encoder", _encoder, _speech, 24, executors=True),
+    Case("encoder past three times its cache", _small_encoder, _speech, 31, executors=True),
+    Case("viseme, look-ahead 0", _viseme(0), _features, 40, executors=True),
+    Case("viseme, look-ahead 1", _viseme(1), _features, 40, executors=True),
+    Case("viseme, look-ahead 2", _viseme(2), _features, 40),
+    Case("life", _life, lambda *a: (_features(*a), _motion(*a)), 90),
+    Case("lively viseme", _lively, _features, 40),
+    Case("voice to motion", _voice_to_motion, _speech, 24),
+    Case("head", _head, _motion, 6),
+)
