@@ -1,0 +1,131 @@
+"""Live sessions on the compute thread: fair, bounded, and none harmed by another's end."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from engine.audio import AudioBlock
+from engine.config import parse_config
+from engine.errors import ConfigError, SessionError
+from engine.session import UNREAD_MOMENTS, Engine
+
+BLOCK_SAMPLES = 960  # 20 ms at 48 kHz
+
+
+@pytest.fixture(scope="module")
+def engine():
+    engine = Engine(parse_config({"render": {"size": 64}, "serve": {"max_sessions": 2}}))
+    engine.start()
+    yield engine
+    engine.close()
+
+
+def _blocks(seconds: float, seed: int = 0) -> list[AudioBlock]:
+    noise = np.random.default_rng(seed)
+    count = round(seconds * 50)
+    return [
+        AudioBlock(0.1 * noise.standard_normal((BLOCK_SAMPLES, 1)).astype(np.float32), 48_000, 20_000_000 * (i + 1))
+        for i in range(count)
+    ]
+
+
+async def _speak(engine: Engine, seconds: float, seed: int = 0) -> list:
+    session = engine.open_session(seed=seed, loop=asyncio.get_running_loop())
+    for block in _blocks(seconds, seed):
+        session.push(block)
+    session.finish()
+    return [moment async for moment in session.moments]
+
+
+def test_every_tick_of_voice_comes_out_once_with_its_picture(engine):
+    moments = asyncio.run(_speak(engine, 2.0))
+    assert [moment.audio.index for moment in moments] == list(range(50))
+    assert all(moment.motion.index == moment.audio.index for moment in moments)
+    assert all(moment.image.rgb.shape == (64, 64, 3) for moment in moments)
+    assert moments[10].audio.captured_ns == 11 * 40_000_000
+    voice = np.concatenate([moment.audio.voice for moment in moments])
+    sent = np.concatenate([block.samples[:, 0] for block in _blocks(2.0)])
+    assert np.array_equal(voice, sent), "audio is never dropped nor changed"
+
+
+def test_two_sessions_at_once_equal_each_alone(engine):
+    async def both():
+        return await asyncio.gather(_speak(engine, 1.2, 1), _speak(engine, 1.2, 2))
+
+    together = asyncio.run(both())
+    for seed, moments in zip((1, 2), together, strict=True):
+        alone = asyncio.run(_speak(engine, 1.2, seed))
+        vectors = [np.stack([moment.motion.vector for moment in run]) for run in (moments, alone)]
+        assert np.allclose(*vectors, atol=1e-6)
+    assert not engine.sessions, "slots are given back"
+
+
+def test_a_late_session_skips_pictures_and_counts_them(engine):
+    async def scene():
+        session = engine.open_session(loop=asyncio.get_running_loop())
+        long = AudioBlock(np.zeros((48_000 * 2, 1), np.float32), 48_000, 0)  # 2 s at once: a stalled network
+        session.push(long)
+        session.finish()
+        moments = [moment async for moment in session.moments]
+        return moments, session.stats()
+
+    moments, stats = asyncio.run(scene())
+    assert len(moments) == 50 and stats["skipped_pictures"] > 30
+    assert sum(moment.image.index != moment.audio.index for moment in moments) == stats["skipped_pictures"]
+    assert moments[-1].image.index == moments[-1].audio.index, "the end is drawn again"
+
+
+def test_one_session_more_than_allowed_is_refused(engine):
+    first, second = engine.open_session(), engine.open_session()
+    with pytest.raises(SessionError, match="max_sessions"):
+        engine.open_session()
+    first.close()
+    engine.open_session().close()
+    second.close()
+
+
+def test_an_error_ends_its_session_alone(engine):
+    async def scene():
+        broken = engine.open_session(loop=asyncio.get_running_loop())
+        broken._performer.step = None  # type: ignore[assignment]  # whatever may go wrong in a stage
+        broken.push(_blocks(0.2)[0])
+        broken.push(AudioBlock(np.zeros((9600, 1), np.float32), 48_000, 0))
+        with pytest.raises(TypeError):
+            async for _ in broken.moments:
+                pass
+        assert len(await _speak(engine, 0.4)) == 10
+
+    asyncio.run(scene())
+    assert not engine.sessions
+
+
+def test_a_peer_that_reads_nothing_cannot_fill_the_memory(engine):
+    async def scene():
+        session = engine.open_session(loop=asyncio.get_running_loop())
+        for block in _blocks(UNREAD_MOMENTS * 0.04 + 2.0):
+            session.push(block)
+            await asyncio.sleep(0)
+        for _ in range(600):
+            if session.closed:
+                break
+            await asyncio.sleep(0.05)
+        assert session.closed and len(session.moments) <= UNREAD_MOMENTS
+
+    asyncio.run(scene())
+    assert not engine.sessions
+
+
+def test_background_is_checked_at_once_and_changes(engine):
+    async def scene():
+        session = engine.open_session(loop=asyncio.get_running_loop())
+        with pytest.raises(ConfigError):
+            session.set_background("not a colour")
+        session.set_background("#00ff00")
+        for block in _blocks(0.4):
+            session.push(block)
+        session.finish()
+        return [moment async for moment in session.moments]
+
+    picture = asyncio.run(scene())[-1].image.rgb
+    assert tuple(picture[0, 0]) == (0, 255, 0)
