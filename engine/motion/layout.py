@@ -31,7 +31,10 @@ ARKIT = (
 )  # fmt: skip
 
 # Units beyond ARKit that the head asset carries (the build script asserts the same list).
-EXTRA: tuple[str, ...] = ()
+EXTRA: tuple[str, ...] = (
+    "nostrilFlare", "noseDown", "lipCornerPull", "lipUpperRaise", "lipEversion", "lipCompress",
+    "mouthPursing", "neckTense",
+)
 
 EXPRESSION = ARKIT + EXTRA
 E = len(EXPRESSION)

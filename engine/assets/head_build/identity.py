@@ -1,0 +1,103 @@
+"""The identity basis: principal components of how MakeHuman's sliders change the head."""
+
+from pathlib import Path
+
+import numpy as np
+
+from engine.assets.head_build.source import read_target
+
+DETAIL_SD, MACRO_SD = 0.30, 0.45  # spread of a slider among people: chosen so that 2 sd still look human
+FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "chin", "cheek", "ears", "neck")
+OPPOSITES = (("incr", "decr"), ("up", "down"), ("in", "out"), ("forward", "backward"),
+             ("opened-up", "closure"))
+MACRO = "mpfb2/targets/macrodetails"
+
+
+def _load(data: Path, name: str) -> np.ndarray:
+    return read_target(data / MACRO / f"{name}.target.gz")
+
+
+def neutral_head(data: Path, base: np.ndarray) -> np.ndarray:
+    """The average young face this project starts from: vertices (N, 3) dm."""
+    people = {"caucasian": 0.5, "asian": 0.3, "african": 0.2}
+    out = base + _load(data, "universal-female-young-averagemuscle-averageweight")
+    for people_name, share in people.items():
+        out = out + share * _load(data, f"{people_name}-female-young")
+    return out
+
+
+def directions(data: Path) -> tuple[list[str], np.ndarray]:
+    """Names and symmetric offsets (D, N, 3) dm, each scaled to one standard deviation among people."""
+    found: dict[str, np.ndarray] = {}
+    for folder in FOLDERS:
+        for path in sorted((data / "mpfb2/targets" / folder).glob("*.target.gz")):
+            name = path.name.removesuffix(".target.gz")
+            if name.startswith("r-"):
+                continue  # the mirror of l-, added below: people here are symmetric
+            value = read_target(path)
+            if name.startswith("l-"):
+                value = value + read_target(path.with_name("r-" + path.name[2:]))
+            found[f"{folder}/{name}"] = value
+    out: dict[str, np.ndarray] = {}
+    for name, value in found.items():
+        for plus, minus in OPPOSITES:
+            if name.endswith("-" + plus) and name[: -len(plus)] + minus in found:
+                out[name] = DETAIL_SD * 0.5 * (value - found[name[: -len(plus)] + minus])
+                break
+            if name.endswith("-" + minus) and name[: -len(minus)] + plus in found:
+                break
+        else:
+            out[name] = DETAIL_SD * value
+    body = "averagemuscle-averageweight"
+    young = {(p, g): _load(data, f"{p}-{g}-young")
+             for p in ("caucasian", "asian", "african") for g in ("female", "male")}
+    mean = sum(young.values()) / 6
+    out["macro/gender"] = MACRO_SD * (_load(data, f"universal-male-young-{body}")
+                                      - _load(data, f"universal-female-young-{body}")
+                                      + sum(v * (1 if g == "male" else -1) / 3 for (_, g), v in young.items()))
+    for people in ("caucasian", "asian", "african"):
+        out[f"macro/{people}"] = MACRO_SD * (0.5 * (young[people, "female"] + young[people, "male"]) - mean)
+    for gender in ("female", "male"):
+        out[f"macro/age-{gender}"] = MACRO_SD * 0.5 * (
+            _load(data, f"universal-{gender}-old-{body}") - _load(data, f"universal-{gender}-young-{body}")
+            + _load(data, f"caucasian-{gender}-old") - young["caucasian", gender])
+        out[f"macro/weight-{gender}"] = MACRO_SD * 0.5 * (
+            _load(data, f"universal-{gender}-young-averagemuscle-maxweight")
+            - _load(data, f"universal-{gender}-young-averagemuscle-minweight"))
+    return list(out), np.stack(list(out.values()))
+
+
+def remove_rigid(offsets: np.ndarray, vertices: np.ndarray, skull: np.ndarray, follow: np.ndarray) -> np.ndarray:
+    """Take the rigid motion of the skull vertices out of each direction, then fade it towards the shoulders.
+
+    offsets (D, N, 3), vertices (N, 3), skull int indices, follow (N,) 1 on the head .. 0 at the shoulders.
+    Rotation is linearised: least squares of t + w x (v - c) over the skull.
+    """
+    centre = vertices[skull].mean(0)
+
+    def design(points):
+        x, y, z = (points - centre).T
+        zero, one = np.zeros_like(x), np.ones_like(x)
+        rows = [[one, zero, zero, zero, z, -y], [zero, one, zero, -z, zero, x], [zero, zero, one, y, -x, zero]]
+        return np.stack([np.stack(r, -1) for r in rows], 1)  # (N, 3, 6)
+
+    fit, everywhere = design(vertices[skull]), design(vertices)
+    pseudo = np.linalg.pinv(fit.reshape(-1, 6))
+    motion = offsets[:, skull].reshape(len(offsets), -1) @ pseudo.T
+    rigid = np.einsum("nij,dj->dni", everywhere, motion)
+    return (offsets - rigid) * follow[None, :, None]
+
+
+def principal(offsets: np.ndarray, count: int) -> tuple[np.ndarray, float]:
+    """(count, N, 3) components scaled to one standard deviation, and the share of energy they hold.
+
+    If every slider is drawn from N(0, sd), coefficients of these components are N(0, 1).
+    """
+    flat = offsets.reshape(len(offsets), -1)
+    gram = flat @ flat.T
+    energy, vectors = np.linalg.eigh(gram)
+    order = np.argsort(energy)[::-1][:count]
+    parts = vectors[:, order].T @ flat
+    strongest = np.take_along_axis(parts, np.abs(parts).argmax(1)[:, None], 1)
+    parts *= np.sign(strongest)  # the sign of an eigenvector is arbitrary: fix it
+    return parts.reshape(count, *offsets.shape[1:]), float(energy[order].sum() / energy.sum())
