@@ -1,0 +1,62 @@
+"""Causal self-attention over a bounded past, with a learned bias for every distance.
+
+A bias per head and distance (as in T5, one bucket per frame) instead of positions: it knows only
+how far back a key lies, so it holds for hours. `forward` is the parallel form for training,
+`step` the streaming one; both see exactly `context` frames, the query's own among them.
+"""
+
+import torch
+from torch import nn
+
+from engine.torchkit.ring_cache import RingCache, RingWindow, init_cache, write
+
+
+class CausalAttention(nn.Module):
+    """Multi-head attention (B, T, width) -> (B, T, width) over the last `context` frames."""
+
+    def __init__(self, width: int, heads: int, context: int, dropout: float = 0.0):
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of heads {heads}")
+        self.heads, self.head_width, self.context = heads, width // heads, context
+        self.scale = self.head_width**-0.5
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+        # half of the heads begin by looking near, the others by looking everywhere
+        slopes = torch.tensor([2.0 ** -(h / 2 + 2) if h % 2 == 0 else 0.0 for h in range(heads)])
+        self.bias = nn.Parameter(-slopes[:, None] * torch.arange(context))
+
+    def init_state(self, slots: int, frames: int) -> RingCache:
+        """An empty cache for steps of `frames` frames."""
+        return init_cache(slots, self.context, frames, self.heads, self.head_width)
+
+    def _split(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        batch, time, _ = x.shape
+        qkv = self.qkv(x).view(batch, time, 3, self.heads, self.head_width).permute(2, 0, 3, 1, 4)
+        return qkv[0] * self.scale, qkv[1], qkv[2]
+
+    def _merge(self, weights: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        y = weights @ values
+        return self.out(y.transpose(1, 2).flatten(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """All frames at once: (B, T, width), with the mask that streaming implies."""
+        q, k, v = self._split(x)
+        at = torch.arange(x.shape[1])
+        distance = at[:, None] - at[None, :]
+        readable = (distance >= 0) & (distance < self.context)
+        bias = self.bias[:, distance.clamp(0, self.context - 1)]
+        scores = (q @ k.transpose(2, 3) + bias).masked_fill(~readable, float("-inf"))
+        return self._merge(self.dropout(scores.softmax(-1)), v)
+
+    def step(self, cache: RingCache, x: torch.Tensor, window: RingWindow) -> torch.Tensor:
+        """The next frames: (S, T, width); writes the cache in place."""
+        q, k, v = self._split(x)
+        write(cache, window, k, v)
+        bias = self.bias[:, window.distance].transpose(0, 1)
+        scores = q @ cache.keys.transpose(2, 3) + bias
+        # where, not addition: an unwritten entry may hold NaN
+        scores = torch.where(window.readable[:, None], scores, float("-inf"))
+        used = window.readable.any(1)[:, None, :, None]
+        return self._merge(scores.softmax(-1), torch.where(used, cache.values, 0.0))

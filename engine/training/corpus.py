@@ -1,0 +1,140 @@
+"""Reads speech with phone timings: the corpus folder, extra folders of its form, and real prompts.
+
+Audio is decoded once into a cache of 16-bit samples, beside a second copy that went through a
+random telephone or network codec, because that is how real voices arrive.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import MediaError
+from engine.frames import SAMPLE_RATE_HZ
+
+# container, codec, bit rate in bit/s, sample rate in Hz, share of clips
+CODECS = (
+    ("g722", "g722", 64_000, 16_000, 0.45),
+    ("ogg", "libopus", 12_000, 16_000, 0.15),
+    ("ogg", "libopus", 20_000, 48_000, 0.10),
+    ("wav", "pcm_mulaw", 64_000, 8_000, 0.20),
+    ("wav", "adpcm_ima_wav", 64_000, 16_000, 0.10),
+)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One utterance.
+
+    phones: (symbol, start s, end s), gapless. samples: int16 (N,), 16 kHz.
+    coded: the same speech after a codec, int16 (N,), or None.
+    """
+
+    name: str
+    voice: str
+    split: str
+    phones: tuple[tuple[str, float, float], ...]
+    samples: np.ndarray
+    coded: np.ndarray | None = None
+
+
+def decode(source: str | io.BytesIO, container: str | None = None) -> np.ndarray:
+    """Any sound to int16 (N,), 16 kHz mono. `container` names a format that PyAV cannot guess."""
+    import av
+
+    with av.open(source, format=container) as file:
+        resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
+        blocks = [out.to_ndarray()[0] for frame in file.decode(audio=0) for out in resampler.resample(frame)]
+        blocks += [out.to_ndarray()[0] for out in resampler.resample(None)]
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
+
+
+def through_codec(samples: np.ndarray, container: str, codec: str, bit_rate: int, rate_hz: int) -> np.ndarray:
+    """What is left of int16 speech after a codec; same length, its delay taken out by the container."""
+    import av
+
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate_hz)
+        stream.bit_rate = bit_rate
+        stream.codec_context.layout = "mono"
+        resampler = av.AudioResampler(stream.codec_context.format, "mono", rate_hz, stream.codec_context.frame_size)
+        frame = av.AudioFrame.from_ndarray(samples[None], "s16", "mono")
+        frame.rate = SAMPLE_RATE_HZ
+        for out in (*resampler.resample(frame), *resampler.resample(None)):
+            file.mux(stream.encode(out))
+        file.mux(stream.encode(None))
+    buffer.seek(0)
+    coded = decode(buffer, container)[: len(samples)]
+    return np.pad(coded, (0, len(samples) - len(coded)))
+
+
+def read_corpus(
+    folder: Path, cache: Path, seed: int = 0, report: Callable[[int, int], None] | None = None
+) -> list[Clip]:
+    """Every clip of a corpus folder (manifest.jsonl and audio/), decoded once into `cache`.
+
+    report: called with (clips done, clips in all) while decoding.
+    Raises MediaError when the folder is no corpus.
+    """
+    manifest = folder / "manifest.jsonl"
+    if not manifest.is_file():
+        raise MediaError(f"{folder}: no manifest.jsonl here; name a corpus folder with --corpus")
+    rows = [json.loads(line) for line in manifest.open(encoding="utf-8")]
+    lengths = [round(row["duration_s"] * SAMPLE_RATE_HZ) for row in rows]
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    path = cache / f"{folder.resolve().name}-{len(rows)}-{starts[-1]}-{seed}.i16"
+    if not path.is_file():
+        _fill(path, folder, rows, lengths, starts, seed, report)
+    store = np.memmap(path, np.int16, "r").reshape(2, -1)
+    return [
+        Clip(
+            row["id"], row["voice"], row["split"], _phones(row),
+            store[0, a : a + n], store[1, a : a + n],
+        )
+        for row, a, n in zip(rows, starts, lengths, strict=False)
+    ]  # fmt: skip
+
+
+def _fill(
+    path: Path, folder: Path, rows: list, lengths: list[int], starts: np.ndarray, seed: int, report: Callable | None
+) -> None:
+    """Decode and re-code all clips into `path`; the name appears only when the file is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    store = np.memmap(partial, np.int16, "w+", shape=(2, int(starts[-1])))
+    random = np.random.default_rng(seed)
+    shares = np.array([codec[-1] for codec in CODECS])
+    for i, (row, a, n) in enumerate(zip(rows, starts, lengths, strict=False)):
+        found = next((folder / "audio").glob(f"{row['id']}.*"))
+        samples = decode(str(found))[:n]
+        samples = np.pad(samples, (0, n - len(samples)))
+        store[0, a : a + n] = samples
+        store[1, a : a + n] = through_codec(samples, *CODECS[random.choice(len(CODECS), p=shares)][:4])
+        if report:
+            report(i + 1, len(rows))
+    store.flush()
+    partial.rename(path)
+
+
+def read_real(labels: Path, sounds: Path, limit: int | None = None) -> list[Clip]:
+    """Recorded prompts with aligned phones: `real_en.jsonl` and the folder of the .g722 files."""
+    if not sounds.is_dir():
+        raise MediaError(f"{sounds}: no prompts here; install the Debian package asterisk-core-sounds-en-g722")
+    rows = [json.loads(line) for line in labels.open(encoding="utf-8")][:limit]
+    return [
+        Clip(row["name"], "real", "real", _phones(row), decode(str(sounds / f"{row['name']}.g722"), "g722"))
+        for row in rows
+    ]
+
+
+def split_of(clips: Iterable[Clip], split: str) -> list[Clip]:
+    """The clips of one split."""
+    return [clip for clip in clips if clip.split == split]
+
+
+def _phones(row: dict) -> tuple[tuple[str, float, float], ...]:
+    return tuple((symbol, float(start), float(end)) for symbol, start, end in row["phones"])

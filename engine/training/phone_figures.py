@@ -1,0 +1,76 @@
+"""How well an encoder names phones: accuracies, and the lip events that design/quality.md counts."""
+
+import numpy as np
+import torch
+
+from engine.features.encoder import FRAME_SAMPLES, SmallEncoder
+from engine.features.phones import BILABIAL, LABIODENTAL, OPEN_VOWELS, PHONE_INDEX, indices
+from engine.training.corpus import Clip
+from engine.training.phones import VISEME_TABLE, frame_labels
+
+NEAR = 2  # frames of 20 ms around a phone in which its event may fall
+
+
+@torch.inference_mode()
+def posteriors(encoder: SmallEncoder, clips: list[Clip]) -> list[np.ndarray]:
+    """Phone probabilities per clip, float32 (delays, frames, 43), moved back onto the clip's own frames."""
+    encoder.eval()
+    longest = max(encoder.config.delays) * 2
+    order = sorted(range(len(clips)), key=lambda i: len(clips[i].samples))
+    out: list[np.ndarray] = [np.empty(0)] * len(clips)
+    for first in range(0, len(order), 16):
+        some = order[first : first + 16]
+        frames = [len(clips[i].samples) // FRAME_SAMPLES for i in some]
+        batch = torch.zeros(len(some), (max(frames) + longest) * FRAME_SAMPLES)
+        for row, i in enumerate(some):
+            n = frames[row] * FRAME_SAMPLES
+            batch[row, :n] = torch.from_numpy(clips[i].samples[:n].astype(np.float32)) / 32768
+        phones = encoder.phone_logits(encoder(batch).content).softmax(-1).numpy()
+        for row, i in enumerate(some):
+            late = [2 * ticks for ticks in encoder.config.delays]
+            out[i] = np.stack([phones[row, d : d + frames[row], k] for k, d in enumerate(late)])
+    return out
+
+
+def phone_figures(encoder: SmallEncoder, clips: list[Clip]) -> dict[int, dict[str, float]]:
+    """For each look-ahead in ticks: phone and viseme accuracy, closures, labiodentals.
+
+    closure: share of /p b m/ found at the threshold `bound` that 4 % of open-vowel frames exceed.
+    closure25 / false25: found, and open-vowel frames lost, at a threshold of 0.25.
+    """
+    probabilities = posteriors(encoder, clips)
+    labels = [frame_labels(clip.phones, p.shape[1]) for clip, p in zip(clips, probabilities, strict=True)]
+    truth = np.concatenate(labels)
+    open_frames = np.isin(truth, indices(OPEN_VOWELS))
+    figures = {}
+    for k, ticks in enumerate(encoder.config.delays):
+        mine = [p[k] for p in probabilities]
+        guess = np.concatenate([p.argmax(-1) for p in mine])
+        shut = np.concatenate([p[:, indices(BILABIAL)].sum(-1) for p in mine])
+        bound = float(np.quantile(shut[open_frames], 0.96))
+        closures = peaks(clips, mine, BILABIAL)
+        figures[ticks] = {
+            "phone": float((guess == truth).mean()),
+            "viseme": float((VISEME_TABLE[guess] == VISEME_TABLE[truth]).mean()),
+            "closure": float((closures > bound).mean()),
+            "bound": bound,
+            "closure25": float((closures > 0.25).mean()),
+            "false25": float((shut[open_frames] > 0.25).mean()),
+            "labiodental25": float((peaks(clips, mine, LABIODENTAL) > 0.25).mean()),
+        }
+    return figures
+
+
+def peaks(clips: list[Clip], probabilities: list[np.ndarray], group: tuple[str, ...]) -> np.ndarray:
+    """Greatest summed probability of a phone group within each of its phones, 40 ms around included."""
+    columns = [PHONE_INDEX[name] for name in group]
+    found = []
+    for clip, p in zip(clips, probabilities, strict=True):
+        curve = p[:, columns].sum(-1)
+        for name, start_s, end_s in clip.phones:
+            if name in group:
+                a, b = int(start_s * 50) - NEAR, int(np.ceil(end_s * 50)) + NEAR
+                piece = curve[max(a, 0) : b]
+                if len(piece):
+                    found.append(piece.max())
+    return np.array(found)
