@@ -63,9 +63,7 @@ class Rechunker:
 
     def _open_segment(self, rate_hz: int) -> None:
         if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
-            raise MediaError(
-                f"Sound at {rate_hz} Hz is not supported: use {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz."
-            )
+            raise MediaError(f"Sound at {rate_hz} Hz is not supported: use {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz.")
         self._segments.append(_Segment(rate_hz, self._end))
         self.latency_ms = self._segments[-1].latency_ms
 
