@@ -60,6 +60,8 @@ class ServeSection(Section):
     max_sessions: int = Field(2, ge=1, le=64)
     max_body_bytes: int = Field(65_536, ge=1_024, le=1_048_576)
     connect_timeout_s: float = Field(20.0, gt=0, le=120)
+    vanish_timeout_s: float = Field(10.0, gt=0, le=120, description="a peer not heard of for so long is gone")
+    allowed_hosts: tuple[str, ...] = Field((), description="names under which browsers may call the page")
 
 
 class Config(Section):

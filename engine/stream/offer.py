@@ -1,0 +1,90 @@
+"""What a peer may ask for: an offer read with suspicion, before anything is built for it."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from aiortc.sdp import SessionDescription
+
+from engine.errors import EngineError
+
+Source = Literal["mic", "sample"]
+SOURCES = get_args(Source)
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}|[a-z]{1,24}")
+MOST_SECTIONS = 4
+MOST_CANDIDATES = 64  # every one makes this machine send packets to it
+
+
+class RequestError(EngineError):
+    """A request that cannot be served; `status` is its HTTP status."""
+
+    def __init__(self, status: int, text: str):
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """sdp: text of the offer. source: whose voice. background: colour or None for the configured one."""
+
+    sdp: str
+    source: Source
+    background: str | None
+
+
+def read_json(body: bytes) -> dict[str, Any]:
+    """A JSON object, or RequestError 400."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise RequestError(400, "the body is not JSON") from None
+    if not isinstance(value, dict):
+        raise RequestError(400, "the body is not a JSON object")
+    return value
+
+
+def read_offer(body: bytes) -> Offer:
+    """Check an offer as far as that goes without building a connection.
+
+    RequestError: 400 for what is not an offer at all, 422 for one that cannot be served.
+    """
+    value = read_json(body)
+    if value.get("type") != "offer":
+        raise RequestError(400, 'the key "type" must be "offer"')
+    sdp = value.get("sdp")
+    if not isinstance(sdp, str) or not sdp:
+        raise RequestError(400, 'the key "sdp" must hold the text of the offer')
+    source = value.get("source", "mic")
+    if source not in SOURCES:
+        raise RequestError(400, f'the key "source" must be one of {", ".join(SOURCES)}')
+    background = value.get("background")
+    if background is not None:
+        background = read_colour(background)
+    _check_sdp(sdp, source)
+    return Offer(sdp, source, background)
+
+
+def read_colour(value: Any) -> str:
+    """#rrggbb or a plain name, or RequestError 422. Whether the name is known, the renderer says."""
+    if not isinstance(value, str) or not COLOUR.fullmatch(value):
+        raise RequestError(422, 'the key "background" must be a colour such as "#00ff00" or "green"')
+    return value
+
+
+def _check_sdp(sdp: str, source: str) -> None:
+    if sdp.count("\na=candidate:") > MOST_CANDIDATES or sdp.count("\nm=") > MOST_SECTIONS:
+        raise RequestError(422, "the offer has too many sections or candidates")
+    try:
+        media = SessionDescription.parse(sdp).media
+    except Exception:  # the parser of aiortc asserts, indexes and converts as it goes
+        raise RequestError(400, "the SDP of the offer cannot be read") from None
+    for kind in ("audio", "video"):
+        found = [section for section in media if section.kind == kind]
+        if len(found) != 1:
+            raise RequestError(422, f"the offer must have one section for {kind}, not {len(found)}")
+        direction = found[0].direction or "sendrecv"
+        if direction not in ("sendrecv", "recvonly"):
+            raise RequestError(422, f"the offer does not want to receive {kind}")
+        if kind == "audio" and source == "mic" and direction != "sendrecv":
+            raise RequestError(422, 'the offer brings no microphone; use the source "sample"')

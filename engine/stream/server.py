@@ -1,0 +1,173 @@
+"""`visema serve`: one page, and a WebRTC connection for each visitor.
+
+GET /             the page                      GET /healthz         status, sessions, device
+POST /offer       {sdp, type, source, background} -> {sdp, type, id, ...}
+GET /session/ID   counts and times              POST /session/ID     {background}
+DELETE /session/ID                              ends it at once
+Errors are JSON {"error": text} with a fitting status.
+"""
+
+import asyncio
+import logging
+import signal
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from engine.config import Config
+from engine.errors import DeviceError, SessionError
+from engine.frames import FPS
+from engine.session import Engine
+from engine.stream.guard import make_guard
+from engine.stream.offer import RequestError, read_colour, read_json, read_offer
+from engine.stream.webrtc import Peer
+
+PAGE = Path(__file__).parent / "page"
+PAGE_FILES = {"": "index.html", "app.js": "app.js", "style.css": "style.css"}
+ENDED_KEPT = 64  # how many ended sessions can still say why
+
+log = logging.getLogger(__name__)
+
+
+class Visitors:
+    """The peers that are here, by id, and why the last ones left."""
+
+    def __init__(self, engine: Engine, config: Config):
+        self.engine = engine
+        self.config = config
+        self.peers: dict[str, Peer] = {}
+        self.ended: OrderedDict[str, str | None] = OrderedDict()
+        self.encoders = ThreadPoolExecutor(1, "visema-encode")
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        name = PAGE_FILES.get(request.match_info.get("name", ""))
+        if name is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(PAGE / name)
+
+    async def health(self, request: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "status": "ok",
+                "sessions": len(self.peers),
+                "max_sessions": self.config.serve.max_sessions,
+                "device": self.engine.pipeline.description,
+                "executor": self.engine.pipeline.executor,
+                "plugin": self.config.motion.plugin,
+                "tick_ms": self.engine.pipeline.timings["tick"].percentiles(),
+            }
+        )
+
+    async def offer(self, request: web.Request) -> web.Response:
+        offer = read_offer(await request.read())
+        loop = asyncio.get_running_loop()
+        background = offer.background or self.config.render.background
+        try:
+            session = await asyncio.to_thread(self.engine.open_session, background=background, loop=loop)
+        except SessionError as error:
+            raise RequestError(503, str(error)) from None
+        peer = Peer(session, offer, self.config.serve, self.encoders)
+        self.peers[peer.id] = peer
+        peer.forget = self.forget
+        try:
+            answer = await peer.connect()
+        except BaseException:
+            await peer.close()
+            raise
+        render = self.config.render
+        reply = {"sdp": answer, "type": "answer", "id": peer.id, "background": background}
+        reply |= {"width": render.size, "height": render.size, "fps": FPS, "synthetic": True}
+        return web.json_response(reply)
+
+    async def stats(self, request: web.Request) -> web.Response:
+        return web.json_response(self.find(request).stats())
+
+    async def change(self, request: web.Request) -> web.Response:
+        peer = self.find(request)
+        peer.set_background(read_colour(read_json(await request.read()).get("background")))
+        return web.json_response({"status": "ok"})
+
+    async def end(self, request: web.Request) -> web.Response:
+        await self.find(request).close()
+        return web.json_response({"status": "ended"})
+
+    def find(self, request: web.Request) -> Peer:
+        """The peer of a request; RequestError 404, or 410 with the reason for one that has ended."""
+        name = request.match_info["id"]
+        if name in self.peers:
+            return self.peers[name]
+        if name in self.ended:
+            raise RequestError(410, self.ended[name] or "the session has ended")
+        raise RequestError(404, "there is no such session")
+
+    def forget(self, peer: Peer) -> None:
+        self.peers.pop(peer.id, None)
+        self.ended[peer.id] = peer.error
+        while len(self.ended) > ENDED_KEPT:
+            self.ended.popitem(last=False)
+
+    async def close(self, app: web.Application) -> None:
+        await asyncio.gather(*(peer.close() for peer in list(self.peers.values())))
+        self.encoders.shutdown(wait=False)
+
+
+def make_app(engine: Engine, config: Config) -> web.Application:
+    """The whole server around a started engine; closing the app ends its sessions, not the engine."""
+    visitors = Visitors(engine, config)
+    app = web.Application(middlewares=[make_guard(config.serve)], client_max_size=config.serve.max_body_bytes)
+    app.add_routes(
+        [
+            web.get("/", visitors.page),
+            web.get("/healthz", visitors.health),
+            web.post("/offer", visitors.offer),
+            web.get("/session/{id}", visitors.stats),
+            web.post("/session/{id}", visitors.change),
+            web.delete("/session/{id}", visitors.end),
+            web.get("/{name}", visitors.page),
+        ]
+    )
+    app.on_shutdown.append(visitors.close)
+    return app
+
+
+def serve(config: Config) -> None:
+    """Serve until Ctrl-C or SIGTERM; prints the URL once the engine is warm. DeviceError if the port is taken."""
+    print("Loading the face ...", flush=True)
+    engine = Engine(config)
+    engine.start()
+    try:
+        asyncio.run(_serve(engine, config))
+    finally:
+        engine.close()
+
+
+async def _serve(engine: Engine, config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows: Ctrl-C ends asyncio.run instead
+            break
+    runner = web.AppRunner(make_app(engine, config), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, config.serve.host, config.serve.port)
+        try:
+            await site.start()
+        except OSError as error:
+            place = f"{config.serve.host}:{config.serve.port}"
+            raise DeviceError(f"cannot listen on {place}: {error.strerror}; try another --port") from None
+        print(f"Visema is ready: {_describe_url(runner, config)}   (Ctrl-C ends it)", flush=True)
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+def _describe_url(runner: web.AppRunner, config: Config) -> str:
+    address: Any = runner.addresses[0]
+    host = "127.0.0.1" if config.serve.host in ("0.0.0.0", "::", "") else config.serve.host
+    return f"http://[{host}]:{address[1]}/" if ":" in host else f"http://{host}:{address[1]}/"
