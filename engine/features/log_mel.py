@@ -53,14 +53,16 @@ class LogMel(nn.Module):
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         """All samples at once; N is a multiple of 160."""
-        return self._mels(torch.nn.functional.pad(samples, (WINDOW - HOP, 0)))
+        return self._mels(torch.nn.functional.pad(samples, (WINDOW - HOP, 0)).unfold(-1, WINDOW, HOP))
 
     def step(self, state: PastState, samples: torch.Tensor) -> torch.Tensor:
         """The next samples (S, N)."""
-        return self._mels(recall(state, samples[:, None])[:, 0])
+        padded = recall(state, samples[:, None])[:, 0]
+        # slices, not unfold: OpenVINO does not convert unfold, and there are only four of them
+        starts = range(0, samples.shape[1], HOP)
+        return self._mels(torch.stack([padded[:, at : at + WINDOW] for at in starts], 1))
 
-    def _mels(self, padded: torch.Tensor) -> torch.Tensor:
-        frames = padded.unfold(-1, WINDOW, HOP)
+    def _mels(self, frames: torch.Tensor) -> torch.Tensor:
         real, imaginary = (frames @ self.basis).chunk(2, -1)
         power = (real.square() + imaginary.square()) @ self.filters
         return ((power + FLOOR).log10() * 10.0 - CENTRE_DB) / SPREAD_DB
