@@ -55,6 +55,7 @@ class Composer(torch.nn.Module):
     closed_add: torch.Tensor
     bite_keep: torch.Tensor
     bite_add: torch.Tensor
+    close: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,6 +65,7 @@ class Composer(torch.nn.Module):
             ("closed_add", _vector(CLOSED_ADD)),
             ("bite_keep", _vector(BITE_KEEP)),
             ("bite_add", _vector(BITE_ADD)),
+            ("close", torch.eye(layout.E)[layout.INDEX["mouthClose"]]),
         ):
             self.register_buffer(name, value, persistent=False)
 
@@ -74,7 +76,5 @@ class Composer(torch.nn.Module):
         shut = mouth * self.closed_keep + self.closed_add
         taken = BITE_SHUT * bite * (1.0 - closure) * bitten[..., :1] + closure * shut[..., :1]
         mouth = mouth + closure * (shut - mouth)
-        out = mouth @ self.spread
         # mouthClose means "lips together although the jaw is open": equal to jawOpen it shuts them
-        close = torch.nn.functional.one_hot(torch.tensor(layout.INDEX["mouthClose"]), layout.E)
-        return out + taken * close.to(out)
+        return mouth @ self.spread + taken * self.close

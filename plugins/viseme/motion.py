@@ -1,0 +1,172 @@
+"""The viseme decoder: speech features of one tick -> the mouth, by a small causal recurrent network.
+
+A projection of the tick's two feature frames, two GRU layers, and one head per look-ahead: head d was trained to
+answer for the tick d before the newest, so one set of weights serves 0, 1 and 2 ticks of look-ahead. A head
+gives 15 articulators and three gates: lips shut, lip on teeth, awake. The gates are explicit because a missed
+closure is what a lip-reader sees first; blended over a ramp they stay smooth.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from engine.errors import WeightsError
+from engine.features.checkpoint import fit, read_checkpoint, save_checkpoint
+from engine.frames import FEATURE_FRAMES, SpeechFeatures
+from engine.motion import layout
+from engine.motion.articulation import A, Composer
+from engine.stage import Stage, State
+
+MODEL = "viseme-decoder"
+QUIET_DB = -66.0  # both frames of a tick below this level: nothing is heard
+QUIET_TICKS = 10  # after so many quiet ticks the mouth is exactly at rest
+REST_EASE = 0.62  # share of the mouth kept per quiet tick
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Sizes of a Decoder. lookaheads: ticks that its heads were trained for."""
+
+    content: int = 192
+    width: int = 224
+    layers: int = 2
+    head: int = 128
+    lookaheads: tuple[int, ...] = (0, 1, 2)
+    # Where a gate's probability begins and ends to count: (shut, bite, awake).
+    gate_low: tuple[float, float, float] = (0.15, 0.15, 0.10)
+    gate_high: tuple[float, float, float] = (0.45, 0.50, 0.60)
+
+
+class Mouth(NamedTuple):
+    """Articulators (..., A) and gate logits (..., 3): shut, bite, awake."""
+
+    articulators: torch.Tensor
+    gates: torch.Tensor
+
+
+@dataclass(slots=True)
+class DecoderState(State):
+    """hidden: (S, layers, width) of the recurrent layers; heard: (S, 9) which past ticks were not quiet."""
+
+    hidden: torch.Tensor
+    heard: torch.Tensor
+
+
+class Decoder(nn.Module, Stage):
+    """SpeechFeatures of one tick -> motion vectors float32 (S, M), for the tick `lookahead` ago."""
+
+    ease: torch.Tensor
+    gate_low: torch.Tensor
+    gate_span: torch.Tensor
+    head_rest: torch.Tensor
+
+    def __init__(self, config: DecoderConfig | None = None, lookahead_ticks: int = 1):
+        super().__init__()
+        self.config = config = config or DecoderConfig()
+        if lookahead_ticks not in config.lookaheads:
+            raise WeightsError(
+                f"the viseme weights answer for look-aheads of {config.lookaheads} ticks, not {lookahead_ticks}"
+            )
+        self.lookahead = lookahead_ticks
+        self.take = nn.Linear(FEATURE_FRAMES * (config.content + 2), config.width)
+        self.layers = nn.ModuleList(nn.GRU(config.width, config.width, batch_first=True) for _ in range(config.layers))
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(config.layers * config.width, config.head), nn.SiLU(), nn.Linear(config.head, A + 3)
+            )
+            for _ in config.lookaheads
+        )
+        self.compose = Composer()
+        low, high = torch.tensor(config.gate_low), torch.tensor(config.gate_high)
+        ease = REST_EASE ** torch.arange(QUIET_TICKS - 1, -1, -1)
+        rest = torch.zeros(layout.M - layout.E)
+        for name, value in (("gate_low", low), ("gate_span", high - low), ("ease", ease), ("head_rest", rest)):
+            self.register_buffer(name, value, persistent=False)
+
+    def init_state(self, slots: int) -> DecoderState:
+        return DecoderState(
+            hidden=torch.zeros(slots, self.config.layers, self.config.width),
+            heard=torch.zeros(slots, QUIET_TICKS - 1),
+        )
+
+    def step(self, state: DecoderState, x: SpeechFeatures) -> torch.Tensor:
+        h = self._take(x)
+        for i, layer in enumerate(self.layers):
+            h = _gru_step(layer, h, state.hidden[:, i])
+            state.hidden[:, i].copy_(h)
+        joined = torch.cat((state.heard, _heard(x.loudness_db)[:, None]), 1)
+        state.heard.copy_(joined[:, 1:])
+        mouth = self._answer(state.hidden.flatten(1), self.config.lookaheads.index(self.lookahead))
+        return self._vector(mouth, (joined * self.ease).amax(-1))
+
+    def forward(self, x: SpeechFeatures) -> torch.Tensor:
+        """All ticks at once, content (B, T, 2, D): the same vectors (B, T, M) as `step` gives."""
+        mouth = self.mouths(x)[self.config.lookaheads.index(self.lookahead)]
+        heard = nn.functional.pad(_heard(x.loudness_db), (QUIET_TICKS - 1, 0))
+        return self._vector(mouth, (heard.unfold(-1, QUIET_TICKS, 1) * self.ease).amax(-1))
+
+    def mouths(self, x: SpeechFeatures) -> list[Mouth]:
+        """What every head says, (B, T, ...): entry k at tick t is about tick t - lookaheads[k]."""
+        h, outs = self._take(x), []
+        for layer in self.layers:
+            h, _ = layer(h)
+            outs.append(h)
+        joined = torch.cat(outs, -1)
+        return [self._answer(joined, k) for k in range(len(self.heads))]
+
+    def open_gates(self, gates: torch.Tensor) -> torch.Tensor:
+        """Gate logits (..., 3) -> how far each gate acts, 0 to 1."""
+        share = ((gates.sigmoid() - self.gate_low) / self.gate_span).clamp(0.0, 1.0)
+        return share * share * (3.0 - 2.0 * share)
+
+    def coefficients(self, mouth: Mouth) -> torch.Tensor:
+        """Expression coefficients (..., E)."""
+        shut, bite, awake = self.open_gates(mouth.gates).unbind(-1)
+        return self.compose(mouth.articulators, shut, bite) * awake[..., None]
+
+    def _take(self, x: SpeechFeatures) -> torch.Tensor:
+        level = (x.loudness_db.clamp(-80.0, 0.0) + 40.0) / 20.0
+        return nn.functional.silu(self.take(torch.cat((x.content.flatten(-2), level, x.voice), -1)))
+
+    def _answer(self, h: torch.Tensor, head: int) -> Mouth:
+        out = self.heads[head](h)
+        # softplus-like: articulators rest at zero and never pull the other way
+        return Mouth(nn.functional.softplus(out[..., :A] * 4.0 - 2.0) * 0.25, out[..., A:])
+
+    def _vector(self, mouth: Mouth, awake: torch.Tensor) -> torch.Tensor:
+        awake = (awake - self.ease[0]) / (1.0 - self.ease[0])  # the oldest quiet tick brings exact rest
+        values = self.coefficients(mouth) * awake.clamp(min=0.0)[..., None]
+        return torch.cat((values, self.head_rest.expand(*values.shape[:-1], -1)), -1)
+
+
+def _heard(loudness_db: torch.Tensor) -> torch.Tensor:
+    return (loudness_db.amax(-1) > QUIET_DB).to(loudness_db.dtype)
+
+
+def _gru_step(layer: nn.Module, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+    """One step of a one-layer nn.GRU: the same numbers as the parallel form."""
+    gates_x = nn.functional.linear(x, layer.weight_ih_l0, layer.bias_ih_l0)  # type: ignore[arg-type]
+    gates_h = nn.functional.linear(h, layer.weight_hh_l0, layer.bias_hh_l0)  # type: ignore[arg-type]
+    reset_x, update_x, new_x = gates_x.chunk(3, -1)
+    reset_h, update_h, new_h = gates_h.chunk(3, -1)
+    update = torch.sigmoid(update_x + update_h)
+    new = torch.tanh(new_x + torch.sigmoid(reset_x + reset_h) * new_h)
+    return new + update * (h - new)
+
+
+def save_decoder(decoder: Decoder, path: Path) -> None:
+    """Write weights (fp16) and sizes as safetensors."""
+    save_checkpoint(path, MODEL, asdict(decoder.config), decoder.state_dict())
+
+
+def build(lookahead_ticks: int = 1, weights: Path | str | None = None) -> Decoder:
+    """The motion stage with the shipped weights, or those of a file. Raises WeightsError when they do not fit."""
+    path = Path(weights) if weights else Path(__file__).with_name("viseme.safetensors")
+    table, tensors = read_checkpoint(path, MODEL)
+    config = DecoderConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+    decoder = Decoder(config, lookahead_ticks)
+    fit(decoder, tensors, path)
+    return decoder.eval().requires_grad_(False)
