@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.assets.head_build import expression, features, hair, identity, masks, mouth, occlusion
+from engine.assets.head_build import expression, features, hair, identity, masks, mouth, occlusion, teeth
 from engine.assets.head_build.parts import REGION, Part, from_base, split_quads, vertex_normals
 from engine.assets.head_build.source import METRES, read_mesh, read_mirror
 from engine.motion.layout import EXPRESSION
@@ -15,7 +15,7 @@ BUST_FLOOR, BUST_SIDE = 4.15, 2.15  # dm: what lies lower or farther out is drop
 COMPONENTS = 48
 TEETH = {"teeth_upper": slice(15060, 15128), "teeth_lower": slice(14992, 15060)}
 # Moves of the tooth rows (y, z) in dm: the upper edge a little below the lip line, the lower one at it.
-TEETH_MOVE = {"teeth_upper": (-0.030, -0.015), "teeth_lower": (-0.070, -0.020)}
+TEETH_MOVE = {"teeth_upper": (-0.030, -0.015), "teeth_lower": (-0.050, -0.020)}
 
 
 @dataclass(slots=True)
@@ -62,8 +62,12 @@ def repair_head(data: Path) -> Head:
     return Head(neutral, units, full, energy, look, follow)
 
 
-def build_parts(data: Path, head: Head) -> tuple[list[Part], dict[str, tuple[np.ndarray, float]]]:
-    """All parts in drawing order, and centre and radius (dm) of each eye."""
+Swings = dict[int, tuple[str, np.ndarray]]
+
+
+def build_parts(data: Path, head: Head) -> tuple[list[Part], dict[str, tuple[np.ndarray, float]], Swings]:
+    """All parts in drawing order; centre and radius (dm) of each eye; motion of lashes of their own."""
+    swings: Swings = {}
     mesh = read_mesh(data)
     neutral = head.neutral
     uv = masks.cylinder_uv(neutral)
@@ -81,14 +85,16 @@ def build_parts(data: Path, head: Head) -> tuple[list[Part], dict[str, tuple[np.
     scalp = outer[(ears[outer] < 0.3).all(1)]
     shown = ~(features.neckline(neutral)[skin] > 0.10).all(1)
     parts = [from_base(skin[shown], region[shown], uv)]
-    for row, where in TEETH.items():
-        chosen = mesh.groups == "helper-" + "-".join(reversed(row.split("_")))
-        assert set(np.unique(quads[chosen])) <= set(range(where.start, where.stop))
-        parts.append(from_base(split_quads(quads[chosen], neutral), REGION[row], uv))
+    parts += [teeth.build_row(neutral[where], row == "teeth_upper") for row, where in TEETH.items()]
     tongue = split_quads(quads[mesh.groups == "helper-tongue"], neutral)
     parts.append(from_base(tongue, REGION["tongue"], uv))
-    lashes = np.char.find(mesh.groups.astype(str), "eyelashes") >= 0
-    parts.append(from_base(split_quads(quads[lashes], neutral), REGION["lashes"], uv))
+    for side, name in ((1, "Left"), (-1, "Right")):
+        blink = head.units[f"eyeBlink{name}"]
+        edge = expression.lid_rings(quads[body], read_mirror(data), name)[expression.LID_RING]
+        centre, _ = features.fit_eye(neutral, name.lower())
+        part, swing = teeth.build_lashes(neutral, edge, blink[edge, 1], centre, side)
+        parts.append(part)
+        swings[len(parts) - 1] = (f"eyeBlink{name}", swing)
     parts += [hair.build_brow(neutral, outer, side) for side in (1, -1)]
     parts.append(hair.build_hair(neutral, scalp))
     parts.append(features.build_dress(neutral, outer, uv))
@@ -97,18 +103,18 @@ def build_parts(data: Path, head: Head) -> tuple[list[Part], dict[str, tuple[np.
         part, centre, radius = features.build_eye(neutral, side)
         eyes[side] = (centre, radius)
         parts.append(part)
-    return parts, eyes
+    return parts, eyes, swings
 
 
 def assemble(data: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Every tensor of the asset by name (metres, origin at the skull joint) and its text metadata."""
     head = repair_head(data)
-    parts, eyes = build_parts(data, head)
+    parts, eyes, swings = build_parts(data, head)
     names = list(EXPRESSION)
     units = np.stack([head.units[name] for name in names])
     mean, expr, ident, follow, shade = [], [], [], [], []
     fields = mask_fields(data, head)
-    for part in parts:
+    for number, part in enumerate(parts):
         first = part.region[0]
         if first in (REGION["eye_left"], REGION["eye_right"]):
             side = "left" if first == REGION["eye_left"] else "right"
@@ -123,6 +129,9 @@ def assemble(data: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             mean.append(part.bind(head.neutral) + part.offset)
             ident.append(part.bind(head.identity))
             expr.append(part.bind(units))
+            if number in swings:
+                name, swing = swings[number]
+                expr[-1][names.index(name)] += swing
             follow.append(part.bind(head.follow[:, None])[:, 0])
             shade.append(part.bind(fields))
     starts = np.cumsum([0] + [len(m) for m in mean])
@@ -135,8 +144,8 @@ def assemble(data: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         "triangles": triangles, "triangle_region": region,
         "uv": np.concatenate([p.uv for p in parts]),
         "alpha": np.concatenate([p.alpha for p in parts]),
-        "neck_weight": np.concatenate(follow),
-        "masks": np.concatenate(shade),
+        "neck_weight": np.clip(np.concatenate(follow) * 1.04 - 0.02, 0, 1),
+        "masks": np.clip(np.concatenate(shade), 0, 1),
         "eye_centre": (np.stack([eyes[s][0] for s in ("left", "right")]) - ORIGIN) * METRES,
         "eye_radius": np.array([eyes[s][1] for s in ("left", "right")]) * METRES,
         "look_rad": head.look_rad,
@@ -204,7 +213,7 @@ def drop_hidden(tensors: dict[str, np.ndarray], names: list[str]) -> None:
     seen = np.zeros(len(tensors["mean"]), bool)
     for pose in VISIBILITY_POSES:
         seen |= occlusion.seen_from(posed(tensors, names, pose), triangles, rays, 0.0012).any(0)
-    for _ in range(2):  # one ring of safety around everything seen
+    for _ in range(1):  # one ring of safety around everything seen
         keep = seen[triangles].any(1)
         grown = seen.copy()
         grown[triangles[keep].ravel()] = True
@@ -235,15 +244,22 @@ def add_occlusion(tensors: dict[str, np.ndarray], names: list[str]) -> None:
     vertex_region = np.zeros(len(tensors["mean"]), int)
     vertex_region[triangles.ravel()] = np.repeat(region, 3)
     tensors["vertex_region"] = vertex_region
-    lids_and_lashes = np.isin(region, [REGION["lashes"], REGION["brows"]])
-    casters = triangles[~lids_and_lashes]
+    thin = np.isin(region, [REGION[r] for r in ("lashes", "brows")])
+    worn = np.isin(region, [REGION[r] for r in ("hair", "shirt")])
 
-    def bake(pose):
+    def bake(pose, casters):
         at = posed(tensors, names, pose)
-        return occlusion.ambient_occlusion(at, vertex_normals(at, triangles), casters, slack=0.0015)
+        return occlusion.ambient_occlusion(at, vertex_normals(at, triangles), triangles[casters], slack=0.0015)
 
-    rest, opened = bake({}), bake(OPEN_POSE)
-    inner = np.isin(vertex_region, [REGION[r] for r in ("teeth_upper", "teeth_lower", "tongue", "mouth_inside")])
+    bare = bake({}, ~thin & ~worn)  # hair and shirt lie so close that they would blacken the skin's border
+    rest, opened = np.where(np.isin(vertex_region, [REGION["hair"], REGION["shirt"]]),
+                            bake({}, ~thin), bare), bake(OPEN_POSE, ~thin)
+    melt = (vertex_region == REGION["hair"]) & (tensors["alpha"] < 1)
+    rest = np.where(melt, tensors["alpha"] * rest + (1 - tensors["alpha"]) * np.maximum(rest, 0.9), rest)
+    rows = np.isin(vertex_region, [REGION["teeth_upper"], REGION["teeth_lower"]])
+    opened = np.where(rows, np.maximum(opened, 0.35) * tensors["alpha"], opened)
+    tensors["alpha"] = np.where(rows, 1.0, tensors["alpha"])
+    inner = rows | np.isin(vertex_region, [REGION[r] for r in ("gums", "tongue", "mouth_inside")])
     out = np.where(inner, opened, np.where(vertex_region == REGION["lips"], (rest + opened) / 2, rest))
     eyes = np.isin(vertex_region, [REGION["eye_left"], REGION["eye_right"], REGION["lashes"]])
     out[eyes] = 1.0

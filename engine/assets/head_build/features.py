@@ -59,7 +59,7 @@ def eye_field(offsets: np.ndarray, vertices: np.ndarray, side: str) -> tuple[np.
 def neckline(vertices: np.ndarray) -> np.ndarray:
     """Signed height over the collar (N,) in dm, positive where the skin is dressed."""
     x, y, z = vertices.T
-    height = 5.12 - 0.28 * np.clip(z - 0.2, -0.6, 1.0) - 0.10 * np.clip(1 - np.abs(x) / 0.5, 0, 1) * (z > 0.2)
+    height = 5.12 - 0.28 * np.clip(z - 0.2, -0.6, 1.0) - 0.08 * np.exp(-((x / 0.35) ** 2)) * np.clip(z / 0.3, 0, 1)
     return height - y
 
 

@@ -10,8 +10,10 @@ from engine.assets.head_build.parts import REGION, Part, cast_rays, grid_triangl
 
 CENTRE = np.array([0.0, 6.80, 0.40])  # dm, inside the skull; rays to the scalp start here
 AXIS = np.array([0.0, 1.0, -0.30])  # the whorl: strands run from here to the hairline
-COLUMNS, ROWS = 72, 22
+COLUMNS, ROWS = 60, 17
 # Right half of the hairline on the neutral head (x, y, z in dm), from mid forehead to nape.
+CLEARANCE = 0.012  # dm over the skin, more than the sag of a chord between two strands
+HEM = 0.10  # share of a strand over which the hair melts into the skin
 HAIRLINE = np.array([
     (0.00, 7.25, 1.22), (0.22, 7.27, 1.18), (0.42, 7.22, 1.08), (0.52, 7.08, 1.02), (0.57, 6.92, 0.92),
     (0.62, 6.76, 0.78), (0.66, 6.60, 0.66), (0.68, 6.62, 0.56), (0.70, 6.74, 0.44), (0.70, 6.70, 0.28),
@@ -33,7 +35,7 @@ def _polar(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _profile(along: np.ndarray, around: np.ndarray) -> np.ndarray:
     """Thickness of the hair in dm: along 0 crown .. 1 hairline, around azimuth in rad (0 front)."""
     front = np.exp(-(around / 1.0) ** 2)
-    rise = 1 - np.exp(-(1 - along) / (0.05 + 0.03 * front))
+    rise = 1 - np.exp(-np.maximum(1 - along - 0.6 * HEM, 0) / (0.07 + 0.03 * front))
     body = 0.10 + 0.05 * front + 0.03 * np.cos(around - 0.5)
     lift = 0.06 * front * np.exp(-((along - 0.75) / 0.2) ** 2)
     clump = 0.008 * np.sin(around * 23 + 3 * along) + 0.006 * np.sin(around * 37 + 1.3 - 4 * along)
@@ -47,7 +49,7 @@ def build_hair(vertices: np.ndarray, scalp: np.ndarray) -> Part:
     limit = np.interp(np.abs(around), azimuth, polar)
     for _ in range(2):  # a hand-drawn line, softened
         limit = 0.25 * np.roll(limit, 1) + 0.5 * limit + 0.25 * np.roll(limit, -1)
-    along = np.linspace(0.015, 1, ROWS) ** 0.85
+    along = np.linspace(0.015, 1, ROWS) ** 0.75
     phi, along = np.meshgrid(around, along)
     theta = along * limit[None]
     local = np.stack([np.sin(theta) * np.sin(phi), np.cos(theta), np.sin(theta) * np.cos(phi)], -1)
@@ -57,8 +59,8 @@ def build_hair(vertices: np.ndarray, scalp: np.ndarray) -> Part:
     normal = (vertex_normals(vertices, scalp)[index] * weight[..., None]).sum(1)
     outward = normal + rays
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    offset = outward * (_profile(along, phi).reshape(-1, 1) + 0.004)
-    fade = np.clip((1 - along.ravel()) / 0.07, 0, 1)
+    offset = outward * (_profile(along, phi).reshape(-1, 1) + CLEARANCE)
+    fade = np.clip((1 - along.ravel()) / HEM, 0, 1)
     triangles = grid_triangles(ROWS, COLUMNS, closed=True)
     cap = np.stack([np.zeros(COLUMNS - 2, int), np.arange(1, COLUMNS - 1), np.arange(2, COLUMNS)], -1)
     triangles = _outward(np.concatenate([triangles, cap]), ground + offset)
