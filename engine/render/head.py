@@ -1,0 +1,118 @@
+"""The head renderer: motion in, pictures out. Vertices, visibility, shading, thin layers, tone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from engine.render import paint, surface, visibility
+from engine.render.camera import Camera
+from engine.render.colour import parse_colour
+from engine.render.face_model import FaceModel
+from engine.render.wardrobe import dress
+from engine.stage import Stage, State
+
+PORTRAIT = Camera(centre=(0.0, 0.002, 0.03), distance_m=1.5, height_m=0.38)
+
+
+@dataclass(slots=True)
+class HeadState(State):
+    """background uint8 (S, 3); identity float32 (S, I). The rest is scratch: samples int64
+    (S, H, W + 3, 4) and box int64 (S, 4) of `visibility`, light float32 (S, H, W, 3), picture uint8
+    (S, H, W, 3), which is what `step` returns and overwrites at the next one."""
+
+    background: torch.Tensor
+    identity: torch.Tensor
+    samples: torch.Tensor
+    box: torch.Tensor
+    light: torch.Tensor
+    picture: torch.Tensor
+
+
+class HeadRenderer(Stage):
+    """Motion float32 (S, M) -> RGB uint8 (S, H, W, 3), row 0 on top. One thread, deterministic.
+
+    Every pixel has four samples. Where a pixel is partly background the two are mixed in linear light
+    by quarters, so a keyable background has no dark fringe; pixels without any head are exactly the
+    background's colour.
+    """
+
+    lookahead = 0
+
+    def __init__(
+        self, face: FaceModel, size: int = 512, background: str = "#3a4250",
+        identity: np.ndarray | None = None, camera: Camera = PORTRAIT,
+    ):  # fmt: skip
+        self.face = face
+        self.size = size
+        self.camera = camera
+        self._background = torch.from_numpy(parse_colour(background))
+        self._identity = torch.zeros(len(face.identity))
+        if identity is not None:
+            self._identity[: len(identity)] = torch.as_tensor(identity)
+        self._dress = dress(face)
+
+    def init_state(self, slots: int) -> HeadState:
+        size = self.size
+        box = torch.tensor([0, 0, size, size])
+        return HeadState(
+            background=self._background.repeat(slots, 1),
+            identity=self._identity.repeat(slots, 1),
+            samples=torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int64),
+            box=box.repeat(slots, 1),
+            light=torch.zeros(slots, size, size, 3),
+            picture=torch.zeros(slots, size, size, 3, dtype=torch.uint8),
+        )
+
+    def set_background(self, state: HeadState, slot: int, colour: str) -> None:
+        """Change one session's background from its next picture on."""
+        state.background[slot] = torch.from_numpy(parse_colour(colour))
+
+    def step(self, state: HeadState, x: torch.Tensor) -> torch.Tensor:
+        for slot in range(len(x)):
+            self._draw(state, slot, x[slot].numpy())
+        return state.picture
+
+    def _draw(self, state: HeadState, slot: int, motion: np.ndarray) -> None:
+        identity = state.identity[slot].numpy()
+        points = self.face.vertices(motion, identity if identity.any() else None)
+        vertex, screen = self.vertex_fields(points), self.project(points)
+        samples, box = state.samples[slot].numpy(), state.box[slot].numpy()
+        self.see(screen, samples, box)
+        self.light(samples, box, screen, vertex, state.background[slot].numpy(), state.light[slot].numpy())
+        surface.develop(
+            state.light[slot].numpy(), box, samples, state.background[slot].numpy(), self._dress.tones,
+            state.picture[slot].numpy(),
+        )  # fmt: skip
+
+    def vertex_fields(self, points: np.ndarray) -> np.ndarray:
+        """Shading inputs float32 (V, 8) of posed vertices."""
+        fields = self._dress.fields.copy()
+        fields[:, :3] = self.face.normals(points)
+        return fields
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Screen position in pixels and nearness, float32 (V, 3)."""
+        camera = self.camera
+        near = 1 / (camera.distance_m + np.float32(camera.centre[2]) - points[:, 2])
+        scale = np.float32(camera.focal(self.size)) * near
+        half = np.float32(self.size / 2)
+        return np.stack([
+            half + (points[:, 0] - np.float32(camera.centre[0])) * scale,
+            half - (points[:, 1] - np.float32(camera.centre[1])) * scale, near,
+        ], 1).astype(np.float32)  # fmt: skip
+
+    def see(self, screen: np.ndarray, samples: np.ndarray, box: np.ndarray) -> None:
+        """Visibility of the opaque parts into the sample buffer."""
+        visibility.clear(samples, box)
+        visibility.fill(screen, self._dress.solid, self._dress.two_sided, samples, box)
+
+    def light(
+        self, samples: np.ndarray, box: np.ndarray, screen: np.ndarray, vertex: np.ndarray,
+        colour: np.ndarray, light: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Shade what is seen, then blend the thin layers over it."""
+        wear = self._dress
+        surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, wear.skin, wear.iris,
+                     wear.hair, paint.scene_light(colour), light)  # fmt: skip
+        surface.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, light)

@@ -1,0 +1,119 @@
+"""The pictures that the head wears: skin colour, iris, hair streaks. Painted by formula at start-up.
+
+Colours are kept as the square root of linear light in 8 bits, so that a look-up is a square.
+"""
+
+import numpy as np
+
+from engine.render.raster_numba import NumbaRasterizer
+
+SKIN_SIZE = 1024
+IRIS_SIZE = (64, 256)  # radius, angle
+HAIR_SIZE = (64, 1024)  # along the strand, around the head
+
+SKIN_TONE = (0.800, 0.565, 0.455)  # sRGB
+BLUSH = (0.775, 0.430, 0.370)
+LID_TONE = (0.700, 0.455, 0.375)
+IRIS_OUTER, IRIS_INNER, IRIS_RIM = (0.24, 0.36, 0.42), (0.50, 0.46, 0.33), (0.06, 0.09, 0.12)
+
+
+def linear(srgb: np.ndarray | tuple[float, ...]) -> np.ndarray:
+    """sRGB 0..1 to linear light."""
+    value = np.asarray(srgb, np.float64)
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def pack(colour: np.ndarray) -> np.ndarray:
+    """Linear light to the 8-bit square root."""
+    return np.clip(np.sqrt(np.clip(colour, 0, 1)) * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def noise(height: int, width: int, cells: tuple[int, int], seed: int) -> np.ndarray:
+    """Smooth noise of mean 0 and deviation about 1, float32 (height, width), tiling both ways."""
+    rows, columns = cells
+    grid = np.random.default_rng(seed).standard_normal((rows, columns))
+    y, x = np.arange(height) * rows / height, np.arange(width) * columns / width
+    r, c = y.astype(int), x.astype(int)
+    fy, fx = (y - r)[:, None], (x - c)[None]
+    fy, fx = fy * fy * (3 - 2 * fy), fx * fx * (3 - 2 * fx)
+    r1, c1 = (r + 1) % rows, (c + 1) % columns
+    low = grid[np.ix_(r, c)] * (1 - fx) + grid[np.ix_(r, c1)] * fx
+    high = grid[np.ix_(r1, c)] * (1 - fx) + grid[np.ix_(r1, c1)] * fx
+    return ((low * (1 - fy) + high * fy) * 1.6).astype(np.float32)
+
+
+def unwrap(uv: np.ndarray, rest: np.ndarray, triangles: np.ndarray, fields: np.ndarray) -> np.ndarray:
+    """Per-vertex fields (V, K) as a picture over uv (size, size, K); the outermost layer wins."""
+    import torch
+
+    distance = np.linalg.norm(rest[:, [0, 2]] - [0.0, 0.02], axis=1)
+    flat = uv[triangles]
+    whole = np.ptp(flat[..., 0], axis=1) < 0.3  # not across the seam at the back
+    clip = np.concatenate([uv * 2 - 1, 1 - 4 * distance[:, None], np.ones((len(uv), 1))], 1)
+    kept = torch.from_numpy(np.ascontiguousarray(triangles[whole]))
+    rasterizer = NumbaRasterizer()
+    rast = rasterizer.rasterize(torch.from_numpy(clip.astype(np.float32)), kept, (SKIN_SIZE, SKIN_SIZE))
+    return rasterizer.interpolate(torch.from_numpy(fields.astype(np.float32)), rast, kept).numpy()
+
+
+def paint_skin(face) -> np.ndarray:
+    """Skin colour and gloss, uint8 (1024, 1024, 4), row 0 at v = 0. Lips are coloured by the shader."""
+    skin = face.triangles[np.isin(face.triangle_region, (0, 1))]
+    masks = unwrap(face.uv, face.mean, skin, np.concatenate([face.masks, face.mean], 1))
+    _, cheeks, nose, ears, lids, stubble = (masks[..., k : k + 1] for k in range(6))
+    size = SKIN_SIZE
+    colour = np.broadcast_to(linear(SKIN_TONE), (size, size, 3)).copy()
+    mottle = noise(size, size, (24, 40), 1) + 0.6 * noise(size, size, (60, 90), 2)
+    warm = np.clip(0.75 * cheeks + 0.55 * nose + 0.65 * ears, 0, 1) * (0.55 + 0.08 * mottle[..., None])
+    colour += (linear(BLUSH) - colour) * np.clip(warm, 0, 1)
+    colour += (linear(LID_TONE) - colour) * np.clip(0.55 * lids, 0, 1)
+    colour *= 1 - 0.10 * np.clip(stubble, 0, 1) * np.array([1.0, 0.9, 0.8])
+    redness = 0.016 * mottle + 0.012 * noise(size, size, (140, 200), 3)
+    colour *= 1 + redness[..., None] * np.array([0.4, 1.0, 1.1])
+    pores = noise(size, size, (420, 420), 4)
+    colour *= 1 + 0.014 * pores[..., None]
+    gloss = 0.42 + 0.35 * nose[..., 0] - 0.12 * cheeks[..., 0] + 0.05 * noise(size, size, (300, 300), 5)
+    return np.concatenate([pack(colour), np.clip(gloss * 255, 0, 255).astype(np.uint8)[..., None]], -1)
+
+
+def paint_iris() -> np.ndarray:
+    """Iris colour over (radius 0 pupil .. 1 rim, angle), uint8 (64, 256, 4); the fourth is unused."""
+    radius = (np.arange(IRIS_SIZE[0])[:, None] + 0.5) / IRIS_SIZE[0]
+    fibres = noise(*IRIS_SIZE, (3, 64), 6) + 0.7 * noise(*IRIS_SIZE, (5, 110), 7)
+    ragged = radius + 0.05 * noise(*IRIS_SIZE, (1, 24), 8)
+    inner = np.clip((0.62 - ragged) / 0.30, 0, 1)[..., None]
+    colour = linear(IRIS_OUTER) + (linear(IRIS_INNER) - linear(IRIS_OUTER)) * inner
+    colour = colour * np.clip(1 + 0.30 * fibres[..., None], 0.3, 2.2)
+    rim = np.clip((radius - 0.80) / 0.18, 0, 1)[..., None] ** 1.5
+    colour = colour + (linear(IRIS_RIM) - colour) * rim
+    return np.concatenate([pack(colour), np.full((*IRIS_SIZE, 1), 255, np.uint8)], -1)
+
+
+def paint_hair() -> np.ndarray:
+    """Streaks over (along the strand, around the head), uint8 (64, 1024, 4): light, tip, shine, none."""
+    fine = noise(*HAIR_SIZE, (3, 512), 9)
+    middle = noise(*HAIR_SIZE, (2, 180), 10)
+    broad = noise(*HAIR_SIZE, (2, 60), 11)
+    light = np.clip(0.5 + 0.10 * fine + 0.10 * middle + 0.06 * broad, 0, 1)
+    tip = np.clip(0.5 + 0.22 * noise(*HAIR_SIZE, (1, 420), 12) + 0.12 * middle, 0, 1)
+    shine = np.clip(0.5 + 0.25 * fine + 0.18 * middle, 0, 1)
+    layers = np.stack([light, tip, shine, np.zeros_like(light)], -1)
+    return np.clip(layers * 255, 0, 255).astype(np.uint8)
+
+
+def tone_table() -> np.ndarray:
+    """Scene light 0..2 in 16384 steps to sRGB bytes: true below 0.55, then a soft shoulder to white."""
+    light = np.linspace(0, 2, 16384)
+    knee = 0.55
+    over = np.maximum(light - knee, 0)
+    shown = np.where(light < knee, light, knee + (1 - knee) * (1 - np.exp(-over / (1 - knee))))
+    srgb = np.where(shown <= 0.0031308, shown * 12.92, 1.055 * shown ** (1 / 2.4) - 0.055)
+    return np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def scene_light(rgb: np.ndarray) -> np.ndarray:
+    """Bytes to the scene light that `tone_table` turns into them, for blending edges with a background."""
+    shown = np.minimum(linear(np.asarray(rgb, np.float64) / 255), 0.9999)
+    knee = 0.55
+    bent = knee - (1 - knee) * np.log(np.maximum(1 - (shown - knee) / (1 - knee), 0.05))
+    return np.where(shown < knee, shown, bent).astype(np.float32)

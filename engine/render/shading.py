@@ -1,0 +1,202 @@
+"""Light on the head: what colour a surface point has. Plain functions of numbers, compiled by numba.
+
+Space is the camera's (x right, y up, z to the viewer), light is linear, white is 1. Skin scatters, so
+its light wraps round the edge of the shadow, red further than blue. No shadow map: dents are dark by the
+baked occlusion, mouth and eyes by how near the lips and lids are in the picture (`head.py`).
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from engine.render.paint import SKIN_TONE, linear
+
+_F = np.float32
+KEY = (_F(-0.424), _F(0.530), _F(0.735))  # towards the light, unit
+FILL = (_F(0.800), _F(0.100), _F(0.592))
+RIM = (_F(0.640), _F(0.420), _F(-0.643))
+KEY_COLOUR = (_F(1.18), _F(1.12), _F(1.03))
+FILL_COLOUR = (_F(0.26), _F(0.29), _F(0.34))
+RIM_COLOUR = (_F(0.60), _F(0.64), _F(0.70))
+SKY = (_F(0.40), _F(0.42), _F(0.46))
+GROUND = (_F(0.30), _F(0.265), _F(0.24))
+# Half way between the light and the viewer, unit: for the shine.
+KEY_HALF = (_F(-0.2276), _F(0.2845), _F(0.9313))
+FILL_HALF = (_F(0.4484), _F(0.0560), _F(0.8921))
+IRIS = _F(0.43)  # sine of the angle between the gaze and the iris's rim
+HAIR = (_F(0.080), _F(0.046), _F(0.028))
+SKIN = tuple(_F(x) for x in linear(SKIN_TONE))
+
+_jit = numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
+
+
+@_jit
+def clamp01(x):
+    return min(max(x, _F(0.0)), _F(1.0))
+
+
+@_jit
+def smooth(low, high, x):
+    t = min(max((x - low) / (high - low), _F(0.0)), _F(1.0))
+    return t * t * (_F(3.0) - _F(2.0) * t)
+
+
+@_jit
+def power16(x):
+    x = x * x
+    x = x * x
+    x = x * x
+    return x * x
+
+
+@_jit
+def wrapped(cosine, wrap):
+    return max(cosine + wrap, _F(0.0)) / (_F(1.0) + wrap)
+
+
+@_jit
+def sample4(image, u, v):
+    """Bilinear, clamped look-up in uint8 (h, w, 4): four numbers 0..1."""
+    height, width = image.shape[0], image.shape[1]
+    x = min(max(u * _F(width) - _F(0.5), _F(0.0)), _F(width - 1.001))
+    y = min(max(v * _F(height) - _F(0.5), _F(0.0)), _F(height - 1.001))
+    c, r = np.int64(x), np.int64(y)
+    fx, fy = x - _F(c), y - _F(r)
+    a, b = (_F(1.0) - fx) * (_F(1.0) - fy), fx * (_F(1.0) - fy)
+    d, e = (_F(1.0) - fx) * fy, fx * fy
+    k, r0, r1 = _F(1.0 / 255.0), np.uintp(r), np.uintp(r + 1)
+    c0, c1 = np.uintp(c), np.uintp(c + 1)
+    p0 = (image[r0, c0, 0] * a + image[r0, c1, 0] * b + image[r1, c0, 0] * d + image[r1, c1, 0] * e) * k
+    p1 = (image[r0, c0, 1] * a + image[r0, c1, 1] * b + image[r1, c0, 1] * d + image[r1, c1, 1] * e) * k
+    p2 = (image[r0, c0, 2] * a + image[r0, c1, 2] * b + image[r1, c0, 2] * d + image[r1, c1, 2] * e) * k
+    p3 = (image[r0, c0, 3] * a + image[r0, c1, 3] * b + image[r1, c0, 3] * d + image[r1, c1, 3] * e) * k
+    return _F(p0), _F(p1), _F(p2), _F(p3)
+
+
+@_jit
+def diffuse(nx, ny, nz, occlusion, wrap_r, wrap_g, wrap_b):
+    """Light that reaches a scattering surface."""
+    key = nx * KEY[0] + ny * KEY[1] + nz * KEY[2]
+    fill = nx * FILL[0] + ny * FILL[1] + nz * FILL[2]
+    up = _F(0.5) + _F(0.5) * ny
+    # Light that bounces inside a dent is warm: red is lost last.
+    dark = _F(1.0) - occlusion
+    o_r, o_g, o_b = _F(1.0) - _F(0.72) * dark, _F(1.0) - _F(0.90) * dark, _F(1.0) - _F(0.95) * dark
+    direct = _F(0.35) + _F(0.65) * occlusion
+    r = wrapped(key, wrap_r) * KEY_COLOUR[0] * direct + wrapped(fill, _F(0.4)) * FILL_COLOUR[0] * o_r
+    g = wrapped(key, wrap_g) * KEY_COLOUR[1] * direct + wrapped(fill, _F(0.4)) * FILL_COLOUR[1] * o_g
+    b = wrapped(key, wrap_b) * KEY_COLOUR[2] * direct + wrapped(fill, _F(0.4)) * FILL_COLOUR[2] * o_b
+    r += (GROUND[0] + (SKY[0] - GROUND[0]) * up) * o_r
+    g += (GROUND[1] + (SKY[1] - GROUND[1]) * up) * o_g
+    b += (GROUND[2] + (SKY[2] - GROUND[2]) * up) * o_b
+    return r, g, b
+
+
+@_jit
+def shine(nx, ny, nz):
+    """Broad and tight reflection of the key and the fill light (16th and 64th power)."""
+    h = max(nx * KEY_HALF[0] + ny * KEY_HALF[1] + nz * KEY_HALF[2], _F(0.0))
+    k = max(nx * FILL_HALF[0] + ny * FILL_HALF[1] + nz * FILL_HALF[2], _F(0.0))
+    broad, soft = power16(h), power16(k)
+    tight = broad * broad
+    return broad + _F(0.25) * soft, tight * tight
+
+
+@_jit
+def edge_light(nx, ny, nz, occlusion):
+    """What the light behind the head adds where the surface turns away."""
+    turn = _F(1.0) - clamp01(nz)
+    turn = turn * turn * turn
+    return turn * clamp01(nx * RIM[0] + ny * RIM[1] + nz * RIM[2] + _F(0.35)) * occlusion
+
+
+@_jit
+def shade_skin(nx, ny, nz, u, v, occlusion, lips, skin):
+    r0, g0, b0, gloss = sample4(skin, u, v)
+    r, g, b = r0 * r0, g0 * g0, b0 * b0
+    lip = smooth(_F(0.25), _F(0.75), lips)
+    crease = _F(0.92) + _F(0.32) * (gloss - _F(0.42))
+    r += (_F(0.475) * crease - r) * lip * _F(0.86)
+    g += (_F(0.150) * crease - g) * lip * _F(0.86)
+    b += (_F(0.140) * crease - b) * lip * _F(0.86)
+    lr, lg, lb = diffuse(nx, ny, nz, occlusion, _F(0.42), _F(0.20), _F(0.14))
+    broad, tight = shine(nx, ny, nz)
+    rim = edge_light(nx, ny, nz, occlusion)
+    spec = (broad * (_F(0.035) + _F(0.05) * lip) + tight * (_F(0.05) + _F(0.20) * lip)) * gloss * _F(2.0) * occlusion
+    return (r * lr + spec + rim * RIM_COLOUR[0] * _F(0.45), g * lg + spec + rim * RIM_COLOUR[1] * _F(0.42),
+            b * lb + spec + rim * RIM_COLOUR[2] * _F(0.42))  # fmt: skip
+
+
+@_jit
+def shade_eye(nx, ny, nz, dx, dy, dz, lid, iris):
+    """Ball: d is the unit direction in the eye's own frame, dz along the gaze; lid 0 shadowed .. 1 open."""
+    rho = math.sqrt(dx * dx + dy * dy)  # sine of the angle from the axis
+    radius = rho / IRIS
+    vein = _F(0.5) + _F(0.5) * clamp01((rho - _F(0.45)) * _F(1.6))
+    r, g, b = _F(0.74), _F(0.70) - _F(0.10) * (vein - _F(0.5)), _F(0.67) - _F(0.12) * (vein - _F(0.5))
+    inside = _F(1.0) - smooth(_F(0.92), _F(1.04), radius)
+    if inside > _F(0.0) and dz > _F(0.0):
+        turn = math.atan2(dy, dx) * _F(0.15915494) + _F(0.5)
+        ring = (radius - _F(0.36)) / _F(0.64)
+        ir, ig, ib, _ = sample4(iris, turn, clamp01(ring))
+        pupil = smooth(_F(0.33), _F(0.42), radius)
+        # The bowl of the iris is lit on the side away from the key light.
+        bowl = _F(1.0) + _F(0.55) * (dx * _F(0.6) - dy * _F(0.8)) / IRIS
+        lit = pupil * bowl * _F(1.25)
+        r += (ir * ir * lit + _F(0.004) - r) * inside
+        g += (ig * ig * lit + _F(0.004) - g) * inside
+        b += (ib * ib * lit + _F(0.005) - b) * inside
+    key = wrapped(nx * KEY[0] + ny * KEY[1] + nz * KEY[2], _F(0.5))
+    light = (_F(0.42) + _F(0.75) * key) * lid
+    r, g, b = r * light, g * light * (_F(0.94) + _F(0.06) * lid), b * light * (_F(0.92) + _F(0.08) * lid)
+    # The cornea bulges: its reflection of a window is nearer to the middle than a ball's would be.
+    bulge = _F(0.55) * inside
+    cx, cy = nx * (_F(1.0) - bulge) + dx * bulge * _F(1.9), ny * (_F(1.0) - bulge) + dy * bulge * _F(1.9)
+    gx, gy = cx - _F(-0.235), cy - _F(0.285)
+    spot = _F(1.0) - smooth(_F(0.06), _F(0.13), math.sqrt(gx * gx + gy * gy))
+    fx, fy = cx - _F(0.36), cy + _F(0.16)
+    faint = _F(1.0) - smooth(_F(0.05), _F(0.20), math.sqrt(fx * fx + fy * fy))
+    add = (spot * _F(1.1) + faint * _F(0.07)) * smooth(_F(0.15), _F(0.6), lid)
+    return r + add, g + add, b + add
+
+
+@_jit
+def shade_wet(nx, ny, nz, r, g, b, light, gloss):
+    """Teeth, tongue, gums and the walls of the mouth: a colour, how much light gets in, a wet shine."""
+    lr, lg, lb = diffuse(nx, ny, nz, _F(1.0), _F(0.6), _F(0.6), _F(0.6))
+    broad, tight = shine(nx, ny, nz)
+    spec = (broad * _F(0.05) + tight * _F(0.35)) * gloss * light
+    return (r * lr * light * (_F(0.9) + _F(0.1) * light) + spec, g * lg * light * light + spec,
+            b * lb * light * light + spec)  # fmt: skip
+
+
+@_jit
+def shade_hair(nx, ny, nz, u, v, alpha, occlusion, hair):
+    """Streaks along the strands, a band of shine across them; alpha under 1 melts into the skin."""
+    light, tip, sheen, _ = sample4(hair, u, v)
+    tone = _F(0.62) + _F(0.76) * light
+    key = wrapped(nx * KEY[0] + ny * KEY[1] + nz * KEY[2], _F(0.35))
+    ambient = (_F(0.30) + _F(0.22) * ny) * occlusion
+    lit = (key * _F(0.85) + ambient) * tone * (_F(0.5) + _F(0.5) * occlusion)
+    h = max(nx * KEY_HALF[0] + (ny - _F(0.12)) * KEY_HALF[1] + nz * KEY_HALF[2], _F(0.0))
+    band = power16(h) * (_F(0.25) + _F(1.1) * sheen * sheen)
+    rim = edge_light(nx, ny, nz, occlusion) * (_F(0.35) + sheen)
+    add = band * _F(0.030) + rim * _F(0.10)
+    r, g, b = lit * HAIR[0] + add * _F(1.05), lit * HAIR[1] + add * _F(0.88), lit * HAIR[2] + add * _F(0.74)
+    cover = smooth(_F(0.0), _F(1.0), alpha * _F(1.9) - tip * _F(0.9))
+    if cover < _F(1.0):
+        lr, lg, lb = diffuse(nx, ny, nz, occlusion, _F(0.42), _F(0.20), _F(0.14))
+        bare = _F(1.0) - cover
+        r += (SKIN[0] * lr - r) * bare
+        g += (SKIN[1] * lg - g) * bare
+        b += (SKIN[2] * lb - b) * bare
+    return r, g, b
+
+
+@_jit
+def shade_cloth(nx, ny, nz, u, v, occlusion):
+    lr, lg, lb = diffuse(nx, ny, nz, occlusion, _F(0.15), _F(0.15), _F(0.15))
+    weave = _F(1.0)
+    rim = edge_light(nx, ny, nz, occlusion) * _F(0.12)
+    return _F(0.040) * lr * weave + rim, _F(0.058) * lg * weave + rim, _F(0.085) * lb * weave + rim

@@ -1,0 +1,243 @@
+"""From samples to light: the second half of the head renderer, one pixel row at a time.
+
+A pixel whose four samples see the same piece of surface is shaded once, at its centre. Elsewhere its
+samples are grouped by kind of surface and nearness, every group is shaded once and weighs as many
+quarters as it has samples: silhouettes, lids and lips are smooth at the price of a few per cent of
+the pixels. Thin things (brows and lashes) are blended over the result.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from engine.render import shading
+from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, PAD, SAMPLE_X
+
+_F = np.float32
+SKIN, EYE, TEETH, TONGUE, CAVITY, HAIR, CLOTH, LASHES, BROWS = range(9)
+FIELDS = 8  # per vertex: normal 3, then four fields whose meaning depends on the kind, then occlusion
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _weights(screen, i0, i1, i2, x, y):
+    """Barycentric weights of a screen point, drawn into the triangle where they leave it."""
+    x0, y0, x1, y1 = screen[i0, 0], screen[i0, 1], screen[i1, 0], screen[i1, 1]
+    x2, y2 = screen[i2, 0], screen[i2, 1]
+    scale = _F(1.0) / ((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
+    b1 = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) * scale
+    b2 = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) * scale
+    b0 = max(_F(1.0) - b1 - b2, _F(0.0))
+    b1, b2 = max(b1, _F(0.0)), max(b2, _F(0.0))
+    scale = _F(1.0) / (b0 + b1 + b2)
+    return b0 * scale, b1 * scale, b2 * scale
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _reach(samples, kinds, row, col, step, inside, farthest):
+    """Pixels from (row, col) up or down to the first one of another kind than eye (or mouth)."""
+    for d in range(1, farthest):
+        r = row + step * d
+        if r < 0 or r >= samples.shape[0]:
+            return d
+        face = samples[r, col, 1] & ID_MASK
+        if face == 0:
+            return d
+        kind = kinds[face - 1]
+        if inside == EYE:
+            if kind != EYE:
+                return d
+        elif kind < TEETH or kind > CAVITY:
+            return d
+    return farthest
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _shade(kind, field, samples, kinds, row, col, scale, skin, iris, hair):
+    """Light of one surface point with interpolated fields (8,)."""
+    nx, ny, nz = field[0], field[1], field[2]
+    norm = _F(1.0) / math.sqrt(nx * nx + ny * ny + nz * nz + _F(1e-12))
+    nx, ny, nz = nx * norm, ny * norm, nz * norm
+    a, b, c, occlusion = field[3], field[4], field[5], field[7]
+    if kind == SKIN:
+        return shading.shade_skin(nx, ny, nz, a, b, occlusion, c, skin)
+    if kind == HAIR:
+        return shading.shade_hair(nx, ny, nz, a, b, c, occlusion, hair)
+    if kind == CLOTH:
+        return shading.shade_cloth(nx, ny, nz, a, b, occlusion)
+    if kind == EYE:
+        norm = _F(1.0) / math.sqrt(a * a + b * b + c * c + _F(1e-12))
+        above = _F(_reach(samples, kinds, row, col, -1, EYE, 24)) * scale
+        below = _F(_reach(samples, kinds, row, col, 1, EYE, 24)) * scale
+        lid = _F(1.0) - _F(0.62) * math.exp(-above * _F(0.30)) - _F(0.25) * math.exp(-below * _F(0.55))
+        return shading.shade_eye(nx, ny, nz, a * norm, b * norm, c * norm, lid, iris)
+    above = _F(_reach(samples, kinds, row, col, -1, TEETH, 40)) * scale
+    below = _F(_reach(samples, kinds, row, col, 1, TEETH, 40)) * scale
+    opening = above + below
+    depth = field[6]  # metres behind the front teeth
+    room = _F(1.0) - math.exp(-opening * _F(0.09))  # a narrow slit lets little light in
+    lip = _F(1.0) - _F(0.60) * math.exp(-above * _F(0.22))
+    light = room * lip * math.exp(-max(depth, _F(0.0)) * _F(42.0))
+    if kind == TEETH:
+        # a counts teeth along the arch, so gaps lie at whole numbers; b is 0 at the gum, 1 at the edge.
+        between = abs(a - math.floor(a + _F(0.5)))
+        gap = (_F(1.0) - _F(0.35) * (_F(1.0) - shading.smooth(_F(0.0), _F(0.13), between))) * (
+            _F(0.72) + _F(0.28) * shading.smooth(_F(0.0), _F(0.5), b))
+        return shading.shade_wet(nx, ny, nz, _F(0.70) * gap, _F(0.655) * gap, _F(0.565) * gap,
+                                 light * _F(0.92), _F(0.8))  # fmt: skip
+    if kind == TONGUE:
+        return shading.shade_wet(nx, ny, nz, _F(0.44), _F(0.135), _F(0.13), light * _F(0.75), _F(0.4))
+    return shading.shade_wet(nx, ny, nz, _F(0.16), _F(0.035), _F(0.032), light * _F(0.5), _F(0.1))
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, background, light):
+    """Shade all pixels in box: light float32 (H, W, 3), linear, the background already mixed in at edges.
+
+    kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 8), background float32 (3,) linear light.
+    """
+    field = np.empty(FIELDS, np.float32)
+    face_of, near_of = np.empty(4, np.int64), np.empty(4, np.float32)
+    scale = _F(512.0) / _F(samples.shape[0])
+    to_near = _F(1.0 / NEAR_SCALE)
+    for row in range(box[1], box[3]):
+        for col in range(box[0], box[2]):
+            k0, k1 = samples[row, col, 0], samples[row, col, 1]
+            k2, k3 = samples[row, col, 2], samples[row, col, 3]
+            f0, f1, f2, f3 = k0 & ID_MASK, k1 & ID_MASK, k2 & ID_MASK, k3 & ID_MASK
+            if f0 == 0 and f1 == 0 and f2 == 0 and f3 == 0:
+                light[row, col, 0] = background[0]
+                light[row, col, 1] = background[1]
+                light[row, col, 2] = background[2]
+                continue
+            face_of[0], face_of[1], face_of[2], face_of[3] = f0, f1, f2, f3
+            whole = f0 == f1 and f0 == f2 and f0 == f3
+            if not whole:
+                near_of[0], near_of[1] = _F(k0 >> ID_BITS) * to_near, _F(k1 >> ID_BITS) * to_near
+                near_of[2], near_of[3] = _F(k2 >> ID_BITS) * to_near, _F(k3 >> ID_BITS) * to_near
+            red = green = blue = _F(0.0)
+            left = 4
+            for k in range(4):
+                face = face_of[k]
+                if face < 0:
+                    continue
+                if face == 0:
+                    weight, covered = _F(0.25), 1
+                    red += weight * background[0]
+                    green += weight * background[1]
+                    blue += weight * background[2]
+                    left -= 1
+                    continue
+                kind = kinds[face - 1]
+                x, y, covered = SAMPLE_X[k], _F(k) * _F(0.25) + _F(0.125), 1
+                if whole:
+                    x, y, covered = _F(0.5), _F(0.5), 4
+                else:
+                    jump = _F(0.004) * near_of[k] * near_of[k]  # 4 mm
+                    for j in range(k + 1, 4):
+                        other = face_of[j]
+                        if other > 0 and kinds[other - 1] == kind and abs(near_of[j] - near_of[k]) < jump:
+                            x += SAMPLE_X[j]
+                            y += _F(j) * _F(0.25) + _F(0.125)
+                            covered += 1
+                            face_of[j] = -1
+                    x, y = x / _F(covered), y / _F(covered)
+                i0, i1, i2 = triangles[face - 1, 0], triangles[face - 1, 1], triangles[face - 1, 2]
+                b0, b1, b2 = _weights(screen, i0, i1, i2, _F(col) + x, _F(row) + y)
+                for j in range(FIELDS):
+                    field[j] = b0 * vertex[i0, j] + b1 * vertex[i1, j] + b2 * vertex[i2, j]
+                r, g, b = _shade(kind, field, samples, kinds, row, col, scale, skin, iris, hair)
+                weight = _F(covered) * _F(0.25)
+                red += weight * r
+                green += weight * g
+                blue += weight * b
+                left -= covered
+                if left <= 0:
+                    break
+            light[row, col, 0] = red
+            light[row, col, 1] = green
+            light[row, col, 2] = blue
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def overlay(samples, triangles, faces, kinds, screen, vertex, light):
+    """Blend thin things over the picture: faces int32 (n,) are the numbers of their triangles."""
+    height, width = samples.shape[0], samples.shape[1] - PAD
+    field = np.empty(FIELDS, np.float32)
+    for f in faces:
+        i0, i1, i2 = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        x0, y0, n0 = screen[i0, 0], screen[i0, 1], screen[i0, 2]
+        x1, y1, n1 = screen[i1, 0], screen[i1, 1], screen[i1, 2]
+        x2, y2, n2 = screen[i2, 0], screen[i2, 1], screen[i2, 2]
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        kind = kinds[f]
+        if (kind != LASHES and area > 0) or not (abs(area) > _F(1e-4) and n0 > 0 and n1 > 0 and n2 > 0):
+            continue
+        scale = _F(1.0) / area
+        left, right = max(int(min(x0, x1, x2)), 0), min(int(max(x0, x1, x2)), width - 1)
+        top, bottom = max(int(min(y0, y1, y2)), 0), min(int(max(y0, y1, y2)), height - 1)
+        # Brows lie 0.6 mm over the skin, lashes grow out of it: forgive a little.
+        bias = _F(0.0015) if kind == LASHES else _F(0.0008)
+        for row in range(top, bottom + 1):
+            for col in range(left, right + 1):
+                s0 = s1 = s2 = _F(0.0)
+                covered = 0
+                for k in range(4):
+                    x = _F(col) + SAMPLE_X[k] - x0
+                    y = _F(row) + _F(k) * _F(0.25) + _F(0.125) - y0
+                    b1 = (x * (y2 - y0) - (x2 - x0) * y) * scale
+                    b2 = ((x1 - x0) * y - x * (y1 - y0)) * scale
+                    b0 = _F(1.0) - b1 - b2
+                    if b0 < 0 or b1 < 0 or b2 < 0:
+                        continue
+                    near = b0 * n0 + b1 * n1 + b2 * n2
+                    if near + bias * near * near < _F(samples[row, col, k] >> ID_BITS) * _F(1.0 / NEAR_SCALE):
+                        continue
+                    s0, s1, s2 = s0 + b0, s1 + b1, s2 + b2
+                    covered += 1
+                if covered == 0:
+                    continue
+                share = _F(1.0) / _F(covered)
+                for j in range(FIELDS):
+                    field[j] = (s0 * vertex[i0, j] + s1 * vertex[i1, j] + s2 * vertex[i2, j]) * share
+                r, g, b, alpha = _cover(kind, field)
+                alpha *= _F(0.25) * _F(covered)
+                light[row, col, 0] += (r - light[row, col, 0]) * alpha
+                light[row, col, 1] += (g - light[row, col, 1]) * alpha
+                light[row, col, 2] += (b - light[row, col, 2]) * alpha
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _cover(kind, field):
+    """Colour and opacity of brows and lashes."""
+    norm = _F(1.0) / math.sqrt(field[0] ** 2 + field[1] ** 2 + field[2] ** 2 + _F(1e-12))
+    nx, ny, nz = field[0] * norm, field[1] * norm, field[2] * norm
+    a, b, c = field[3], field[4], field[5]
+    if kind == BROWS:
+        # Hairs lean outwards; b runs across the brow, a along it.
+        hairs = math.sin(a * _F(95.0) - b * _F(7.0)) * _F(0.5) + math.sin(a * _F(61.0) - b * _F(5.0) + _F(1.7)) * _F(0.5)
+        alpha = shading.clamp01(c * (_F(0.78) + _F(0.22) * hairs)) * _F(0.80)
+        lit = _F(0.55) + _F(0.45) * ny + _F(0.3) * nz
+        return _F(0.055) * lit, _F(0.034) * lit, _F(0.024) * lit, alpha
+    fringe = _F(0.80) + _F(0.20) * math.sin(a * _F(9000.0))
+    return _F(0.012), _F(0.009), _F(0.008), shading.clamp01(c * fringe)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def develop(light, box, samples, colour, table, out):
+    """Scene light to sRGB bytes; where nothing was drawn the picture is exactly `colour`, uint8 (3,).
+    """
+    top, bottom, left, right = box[1], box[3], box[0], box[2]
+    steps = _F((len(table) - 1) / 2.0)
+    most = len(table) - 1
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            inside = top <= row < bottom and left <= col < right
+            if inside and (samples[row, col, 0] | samples[row, col, 1] | samples[row, col, 2]
+                           | samples[row, col, 3]) != 0:  # fmt: skip
+                for k in range(3):
+                    at = min(int(max(light[row, col, k], _F(0.0)) * steps + _F(0.5)), most)
+                    out[row, col, k] = table[np.uintp(at)]
+            else:
+                for k in range(3):
+                    out[row, col, k] = colour[k]

@@ -1,0 +1,112 @@
+"""What a face model needs beside its shape to be drawn: kinds of surface, texture fields, pictures."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from engine.render import paint
+from engine.render.face_model import REGION, FaceModel
+from engine.render.surface import (
+    BROWS,
+    CAVITY,
+    CLOTH,
+    EYE,
+    FIELDS,
+    HAIR,
+    LASHES,
+    SKIN,
+    TEETH,
+    TONGUE,
+)  # fmt: skip
+
+KIND_OF = {
+    "skin": SKIN, "lips": SKIN, "eye_left": EYE, "eye_right": EYE, "lashes": LASHES,
+    "teeth_upper": TEETH, "teeth_lower": TEETH, "gums": CAVITY, "tongue": TONGUE,
+    "mouth_inside": CAVITY, "hair": HAIR, "brows": BROWS, "shirt": CLOTH,
+}  # fmt: skip
+TOOTH_M = 0.0078  # width of a front tooth
+
+
+@dataclass(frozen=True, slots=True)
+class Wardrobe:
+    """kinds uint8 (F,) per triangle; solid int32 (n, 3) triangles of the opaque pass, their kinds and
+    sidedness; layers int32 (m,) numbers of the blended triangles; fields float32 (V, 8), normals zero;
+    pictures uint8 (h, w, 4); tones: the table of `paint.tone_table`."""
+
+    kinds: np.ndarray
+    solid: np.ndarray
+    solid_kinds: np.ndarray
+    two_sided: np.ndarray
+    layers: np.ndarray
+    fields: np.ndarray
+    skin: np.ndarray
+    iris: np.ndarray
+    hair: np.ndarray
+    tones: np.ndarray
+
+
+@lru_cache(maxsize=2)
+def dress(face: FaceModel) -> Wardrobe:
+    """Everything that is the same in every picture of a face model. Takes some 100 ms, kept."""
+    names = list(REGION)
+    kind_of_region = np.array([KIND_OF[name] for name in names], np.uint8)
+    kinds = kind_of_region[face.triangle_region]
+    layered = np.isin(kinds, (LASHES, BROWS))
+    solid = ~layered
+    return Wardrobe(
+        kinds=kinds,
+        solid=np.ascontiguousarray(face.triangles[solid]),
+        solid_kinds=np.ascontiguousarray(kinds[solid]),
+        two_sided=np.ascontiguousarray(np.isin(kinds[solid], (TONGUE,)).astype(np.uint8)),
+        layers=np.flatnonzero(layered).astype(np.int32),
+        fields=_fields(face),
+        skin=paint.paint_skin(face), iris=paint.paint_iris(), hair=paint.paint_hair(),
+        tones=paint.tone_table(),
+    )  # fmt: skip
+
+
+def _fields(face: FaceModel) -> np.ndarray:
+    """Per-vertex numbers for the shader, float32 (V, 8): see `surface.FIELDS`."""
+    out = np.zeros((len(face.mean), FIELDS), np.float32)
+    region = face.vertex_region
+    out[:, 3:5] = face.uv
+    out[:, 7] = face.occlusion
+    out[:, 5] = face.masks[:, 0]
+    hair = np.isin(region, (REGION["hair"], REGION["brows"]))
+    out[hair, 5] = face.alpha[hair]
+    for side, part in enumerate(face.eye_vertices):
+        centre = face.person(None).eye_centre[side]
+        ball = face.mean[part] - centre
+        out[part, 3:6] = ball / np.linalg.norm(ball, axis=1, keepdims=True)
+    teeth = np.isin(region, (REGION["teeth_upper"], REGION["teeth_lower"]))
+    front = face.mean[teeth, 2].max()
+    mouth = teeth | np.isin(region, (REGION["tongue"], REGION["mouth_inside"], REGION["gums"]))
+    out[mouth, 6] = front - face.mean[mouth, 2]
+    for name, up in (("teeth_upper", -1.0), ("teeth_lower", 1.0)):
+        row = region == REGION[name]
+        points = face.mean[row]
+        # Along the arch: an ellipse-like curve, measured by its angle from a point far behind.
+        turn = np.arctan2(points[:, 0], points[:, 2] - (front - 0.030))
+        out[row, 3] = turn * 0.031 / TOOTH_M
+        low, high = points[:, 1].min(), points[:, 1].max()
+        height = (points[:, 1] - low) / (high - low)
+        out[row, 4] = height if up > 0 else 1 - height
+    lashes = region == REGION["lashes"]
+    out[lashes, 3] = face.mean[lashes, 0]
+    out[lashes, 5] = _lash_alpha(face, np.flatnonzero(lashes))
+    return out
+
+
+def _lash_alpha(face: FaceModel, lashes: np.ndarray) -> np.ndarray:
+    """Opacity of lashes: full at the lid, nothing at the tip; lower lashes are faint."""
+    lids = face.mean[np.unique(face.lid_rings)]
+    gap = np.linalg.norm(face.mean[lashes, None] - lids[None], axis=2).min(1)
+    out = np.zeros(len(lashes), np.float32)
+    middle = face.person(None).eye_centre[0][1]
+    upper = face.mean[lashes, 1] > middle - 0.001
+    for row, strength in ((upper, 0.95), (~upper, 0.35)):
+        if row.any():
+            reach = gap[row] / max(gap[row].max(), 1e-6)
+            out[row] = strength * (1 - reach) ** 1.2
+    return out
