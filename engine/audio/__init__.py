@@ -2,6 +2,6 @@
 
 from engine.audio.block import AudioBlock
 from engine.audio.file import FileSource
-from engine.audio.rechunk import Rechunker, chunk_ticks
+from engine.audio.rechunk import Rechunker
 
-__all__ = ["AudioBlock", "FileSource", "Rechunker", "chunk_ticks"]
+__all__ = ["AudioBlock", "FileSource", "Rechunker"]

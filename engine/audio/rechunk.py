@@ -1,7 +1,6 @@
 """Re-chunking: blocks of any size, rate and layout become ticks of 40 ms. The only place that does."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -98,14 +97,6 @@ class Rechunker:
             self._marks.popleft()
         mark, captured_ns = self._marks[0]
         return captured_ns - round((mark - end) * 1_000_000_000)
-
-
-def chunk_ticks(blocks: Iterable[AudioBlock]) -> Iterator[AudioTick]:
-    """All ticks of a recording: `chunk_ticks(FileSource(path))`."""
-    rechunker = Rechunker()
-    for block in blocks:
-        yield from rechunker.push(block)
-    yield from rechunker.flush()
 
 
 class _Segment:
