@@ -10,14 +10,15 @@ from engine.assets.head_build.parts import REGION, Part, cast_rays, grid_triangl
 
 CENTRE = np.array([0.0, 6.80, 0.40])  # dm, inside the skull; rays to the scalp start here
 AXIS = np.array([0.0, 1.0, -0.30])  # the whorl: strands run from here to the hairline
-COLUMNS, ROWS = 60, 17
+COLUMNS, ROWS = 72, 16
 # Right half of the hairline on the neutral head (x, y, z in dm), from mid forehead to nape.
 CLEARANCE = 0.012  # dm over the skin, more than the sag of a chord between two strands
 HEM = 0.10  # share of a strand over which the hair melts into the skin
 HAIRLINE = np.array([
-    (0.00, 7.25, 1.22), (0.22, 7.27, 1.18), (0.42, 7.22, 1.08), (0.52, 7.08, 1.02), (0.57, 6.92, 0.92),
-    (0.62, 6.76, 0.78), (0.66, 6.60, 0.66), (0.68, 6.62, 0.56), (0.70, 6.74, 0.44), (0.70, 6.70, 0.28),
-    (0.66, 6.50, 0.16), (0.58, 6.25, 0.08), (0.42, 6.08, 0.00), (0.20, 5.98, -0.08), (0.00, 5.95, -0.10)])
+    (0.00, 7.23, 1.22), (0.22, 7.25, 1.18), (0.40, 7.20, 1.10), (0.52, 7.09, 1.04), (0.58, 6.95, 0.98),
+    (0.62, 6.80, 0.90), (0.66, 6.66, 0.80), (0.69, 6.50, 0.70), (0.70, 6.50, 0.62), (0.70, 6.68, 0.53),
+    (0.70, 6.76, 0.42), (0.70, 6.70, 0.28), (0.67, 6.50, 0.16), (0.58, 6.25, 0.08), (0.42, 6.02, 0.00),
+    (0.20, 5.90, -0.08), (0.00, 5.87, -0.10)])
 
 
 def _frame() -> np.ndarray:
@@ -33,13 +34,18 @@ def _polar(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _profile(along: np.ndarray, around: np.ndarray) -> np.ndarray:
-    """Thickness of the hair in dm: along 0 crown .. 1 hairline, around azimuth in rad (0 front)."""
-    front = np.exp(-(around / 1.0) ** 2)
-    rise = 1 - np.exp(-np.maximum(1 - along - 0.6 * HEM, 0) / (0.07 + 0.03 * front))
-    body = 0.10 + 0.05 * front + 0.03 * np.cos(around - 0.5)
-    lift = 0.06 * front * np.exp(-((along - 0.75) / 0.2) ** 2)
-    clump = 0.008 * np.sin(around * 23 + 3 * along) + 0.006 * np.sin(around * 37 + 1.3 - 4 * along)
-    return rise * (body * (0.75 + 0.25 * np.cos(along * 1.2)) + lift + clump * np.minimum(1, along * 2))
+    """Thickness of the hair in dm: along 0 crown .. 1 hairline, around azimuth in rad (0 front).
+
+    Full on top with a lift over the forehead that leans to one side, cut short towards ears and nape.
+    """
+    front = np.exp(-((around / 0.9) ** 2))
+    back = np.exp(-(((np.abs(around) - np.pi) / 0.9) ** 2))
+    inner = np.maximum(1 - along - 0.5 * HEM, 0)
+    rise = 1 - np.exp(-inner / (0.09 * front + 0.30 * (1 - front)))
+    body = 0.15 + 0.05 * front + 0.04 * back + 0.03 * np.sin(around + 0.4)
+    lift = 0.07 * front * np.exp(-(((along - 0.72) / 0.2) ** 2)) * (1 + 0.5 * np.sin(2 * around + 0.6))
+    clump = 0.010 * np.sin(around * 17 + 4 * along) + 0.007 * np.sin(around * 29 + 1.3 - 5 * along)
+    return rise * (body + lift + clump * np.minimum(1, along * 2))
 
 
 def build_hair(vertices: np.ndarray, scalp: np.ndarray) -> Part:
@@ -47,7 +53,7 @@ def build_hair(vertices: np.ndarray, scalp: np.ndarray) -> Part:
     azimuth, polar = _polar(HAIRLINE)
     around = np.linspace(-np.pi, np.pi, COLUMNS, endpoint=False)
     limit = np.interp(np.abs(around), azimuth, polar)
-    for _ in range(2):  # a hand-drawn line, softened
+    for _ in range(1):  # a hand-drawn line, softened
         limit = 0.25 * np.roll(limit, 1) + 0.5 * limit + 0.25 * np.roll(limit, -1)
     along = np.linspace(0.015, 1, ROWS) ** 0.75
     phi, along = np.meshgrid(around, along)

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.assets.head_build.source import read_target
 
-DETAIL_SD, MACRO_SD = 0.30, 0.45  # spread of a slider among people: chosen so that 2 sd still look human
+DETAIL_SD, MACRO_SD = 0.20, 0.35  # spread of a slider among people: chosen so that 2 sd still look human
 FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "chin", "cheek", "ears", "neck")
 OPPOSITES = (("incr", "decr"), ("up", "down"), ("in", "out"), ("forward", "backward"),
              ("opened-up", "closure"))

@@ -107,19 +107,19 @@ def build_lashes(neutral: np.ndarray, ring: np.ndarray, drop: np.ndarray, centre
     for edge, reach, rise, share in ((upper, 0.050, 0.75, 1.0), (lower, 0.022, -0.8, 0.5)):
         edge = edge[np.argsort(neutral[edge, 0] * side)]
         along = np.linspace(0, 1, len(edge))
-        taper = np.clip(np.minimum(along / 0.25, (1 - along) / 0.12), 0.15, 1) * (0.75 + 0.35 * along)
+        taper = np.clip(np.minimum(along / 0.25, (1 - along) / 0.25), 0.12, 1) * (0.75 + 0.35 * along)
         out = neutral[edge] - centre
         out /= np.linalg.norm(out, axis=1, keepdims=True)
         out[:, 0] += side * 0.5 * (along - 0.35)
         first = len(index)
         for s in LASH_ROWS:
             move = (reach * taper * s)[:, None] * (out * (1 - 0.35 * s) + np.array([0, rise, 0]) * s)
-            move[:, 2] += 0.004
+            move[:, 2] += 0.007
             points += list(move)
             index += list(edge)
             uv += [(a, s) for a in along]
             alpha += list(share * (1 - 0.75 * s**2) * np.clip(np.minimum(along / 0.12, (1 - along) / 0.05), 0.2, 1))
-            fall = move * (1, -1.1, 0.9) - move if rise > 0 else 0 * move
+            fall = move * (1, -0.7, 1) + np.abs(move[:, 1:2]) * (0, 0, 0.5) - move if rise > 0 else 0 * move
             swing += list(fall)
         triangles += _patch(first, len(LASH_ROWS), len(edge))
     offset = np.array(points)
