@@ -26,7 +26,7 @@ from engine.stream.offer import RequestError, read_colour, read_json, read_offer
 from engine.stream.webrtc import Peer
 
 PAGE = Path(__file__).parent / "page"
-PAGE_FILES = {"": "index.html", "app.js": "app.js", "style.css": "style.css"}
+PAGE_FILES = {"": "index.html"} | {name: name for name in ("app.js", "connection.js", "style.css")}
 ENDED_KEPT = 64  # how many ended sessions can still say why
 
 log = logging.getLogger(__name__)

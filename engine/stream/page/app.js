@@ -1,0 +1,177 @@
+// The page: states, controls and figures around one connection.
+
+import { Connection, Problem, openMicrophone } from "./connection.js";
+
+const LOST_MS = 4000; // "disconnected" often heals; after this it is called lost
+const RETRY_MS = [1000, 2000, 4000, 8000];
+const STATES = {
+  idle: "Not connected",
+  asking: "Waiting for the microphone …",
+  connecting: "Connecting …",
+  waiting: "Trying again …",
+  connected: "Connected",
+  failed: "Not connected",
+};
+
+const $ = (id) => document.getElementById(id);
+const query = new URLSearchParams(location.search);
+const bare = query.get("ui") === "0";
+const autostart = ["mic", "sample"].includes(query.get("autostart")) ? query.get("autostart") : null;
+
+let connection = null;
+let attempt = 0; // grows with every start and stop: what belongs to an older one is ignored
+let failures = 0;
+let timer = 0;
+let background = readColour(query.get("background"));
+
+function readColour(text) {
+  return /^#?[0-9a-f]{6}$/i.test(text ?? "") ? `#${text.replace("#", "").toLowerCase()}` : null;
+}
+
+function show(state, problem = "") {
+  document.body.dataset.state = state;
+  $("status-text").textContent = STATES[state];
+  $("problem").textContent = problem;
+  $("problem").hidden = !problem;
+  $("retry").hidden = state !== "failed";
+  $("connect").textContent = { connected: "Disconnect", idle: "Connect", failed: "Connect" }[state] ?? "Cancel";
+  $("sound").disabled = state !== "connected";
+  for (const input of document.querySelectorAll("#sources input")) input.disabled = !["idle", "failed"].includes(state);
+  tellHint();
+}
+
+function tellHint() {
+  const source = document.querySelector("#sources :checked").value;
+  const connected = document.body.dataset.state === "connected";
+  const muted = $("video").muted;
+  let text = "";
+  if (connected && muted) text = source === "mic" ? "Your voice comes back in step with the lips: put headphones on before you unmute." : "The sound is off until you unmute.";
+  else if (connected && source === "mic") text = "If it howls, use headphones or mute.";
+  $("hint").textContent = text;
+}
+
+async function start() {
+  stop();
+  const mine = ++attempt;
+  const source = document.querySelector("#sources :checked").value;
+  let microphone = null;
+  try {
+    if (source === "mic") {
+      show("asking");
+      microphone = await openMicrophone();
+      if (mine !== attempt) return microphone.getTracks().forEach((track) => track.stop());
+    }
+    show("connecting");
+    const opened = await Connection.open({ source, background, microphone, changed: (state) => mine === attempt && onState(state) });
+    if (mine !== attempt) return opened.close();
+    connection = opened;
+    paintBackground(opened.background);
+    $("video").srcObject = opened.stream;
+    if (opened.peer.connectionState === "connected") onState("connected");
+  } catch (error) {
+    microphone?.getTracks().forEach((track) => track.stop());
+    if (mine === attempt) fail(error instanceof Problem ? error : new Problem(`Something went wrong: ${error.message}`));
+  }
+}
+
+function onState(state) {
+  clearTimeout(timer);
+  if (state === "connected") {
+    failures = 0;
+    show("connected");
+    $("video").play().catch(() => {});
+  } else if (state === "disconnected") {
+    timer = setTimeout(() => fail(new Problem("The connection was lost.", true)), LOST_MS);
+  } else if (state === "failed" || state === "closed") {
+    tellWhy().then(fail);
+  }
+}
+
+/** The server may know why the session ended. */
+async function tellWhy() {
+  const lost = "The connection was lost.";
+  try {
+    await connection.serverStats();
+  } catch (problem) {
+    if (problem.message && !problem.message.startsWith("the session has ended")) return new Problem(`${lost} ${problem.message}`, true);
+  }
+  return new Problem(lost, true);
+}
+
+function fail(problem) {
+  const again = problem.again && (autostart || connection || failures);
+  stop();
+  if (!again || (!autostart && failures >= RETRY_MS.length)) {
+    failures = 0;
+    return show("failed", problem.message);
+  }
+  const wait = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)];
+  failures += 1;
+  show("waiting", `${problem.message} Trying again …`);
+  timer = setTimeout(start, wait);
+}
+
+function stop() {
+  attempt += 1;
+  clearTimeout(timer);
+  connection?.close();
+  connection = null;
+  $("video").srcObject = null;
+  for (const id of ["fps", "latency", "offset"]) $(id).textContent = "–";
+}
+
+function paintBackground(colour) {
+  document.documentElement.style.setProperty("--background", colour);
+  for (const input of document.querySelectorAll("#backgrounds [type=radio]")) input.checked = input.value === colour;
+  if (readColour(colour)) $("colour").value = colour;
+}
+
+function chooseBackground(colour) {
+  background = colour;
+  paintBackground(colour);
+  connection?.setBackground(colour).catch((problem) => ($("hint").textContent = problem.message));
+}
+
+function setMuted(muted) {
+  $("video").muted = muted;
+  $("sound").textContent = muted ? "Unmute" : "Mute";
+  $("sound").setAttribute("aria-pressed", String(!muted));
+  tellHint();
+}
+
+/** Once a second: engine + network both ways + what the browser holds back before it shows a picture. */
+async function tellFigures() {
+  if (!connection || document.body.dataset.state !== "connected" || bare) return;
+  const [page, server] = await Promise.all([connection.stats(), connection.serverStats()]);
+  const latency = server.latency_ms.p50 + (page.roundTripMs ?? 0) + (page.videoBufferMs ?? 0) + (page.decodeMs ?? 0);
+  $("fps").textContent = page.fps.toFixed(1);
+  $("latency").textContent = Math.round(latency);
+  $("offset").textContent = page.avOffsetMs === null ? "–" : `${page.avOffsetMs > 0 ? "+" : ""}${Math.round(page.avOffsetMs)}`;
+}
+
+$("controls").addEventListener("submit", (event) => {
+  event.preventDefault();
+  failures = 0;
+  if (["idle", "failed"].includes(document.body.dataset.state)) start();
+  else { stop(); show("idle"); }
+});
+$("retry").addEventListener("click", start);
+$("sound").addEventListener("click", () => setMuted(!$("video").muted));
+$("sources").addEventListener("change", tellHint);
+$("backgrounds").addEventListener("change", (event) => chooseBackground(event.target.value));
+addEventListener("pagehide", stop);
+setInterval(() => tellFigures().catch(() => {}), 1000);
+
+window.visema = {
+  /** See Connection.stats; zeros while there is no connection. */
+  stats: async () => (connection ? connection.stats() : { framesDecoded: 0, fps: 0, freezeCount: 0, width: 0, height: 0, audioPacketsReceived: 0, avOffsetMs: null }),
+  serverStats: async () => (connection ? connection.serverStats() : null),
+  get state() { return document.body.dataset.state; },
+};
+
+document.body.classList.toggle("bare", bare);
+paintBackground(background ?? "#39424e");
+if (query.get("sound") === "1") setMuted(false);
+if (autostart) document.querySelector(`#sources [value=${autostart}]`).checked = true;
+show("idle");
+if (autostart) start();

@@ -1,0 +1,162 @@
+// One WebRTC connection to the engine, and what can be measured of it.
+
+const GATHER_MS = 1500; // host candidates come at once; nothing is asked of the internet
+
+/** An error with a text for people; `again`: whether trying again by itself may help. */
+export class Problem extends Error {
+  constructor(text, again = false) {
+    super(text);
+    this.again = again;
+  }
+}
+
+/** The microphone as a MediaStream, or a Problem that says what to do. */
+export async function openMicrophone() {
+  if (!navigator.mediaDevices?.getUserMedia) {
+    throw new Problem("Browsers give the microphone only to pages on localhost or over https. Open this page there, or use the built-in sample.");
+  }
+  try {
+    // The engine evens out loudness by itself; echo and noise are the browser's to remove.
+    return await navigator.mediaDevices.getUserMedia({
+      audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: false, channelCount: 1 },
+    });
+  } catch (error) {
+    const texts = {
+      NotAllowedError: "The microphone is blocked for this page. Allow it in the browser's address bar, then try again.",
+      NotFoundError: "No microphone was found. Plug one in, or use the built-in sample.",
+      NotReadableError: "Another program holds the microphone. Close it, then try again.",
+    };
+    throw new Problem(texts[error.name] ?? `The microphone cannot be used: ${error.message}`);
+  }
+}
+
+/** Ask the server, or a Problem with its words. */
+async function ask(method, path, body) {
+  let reply;
+  try {
+    reply = await fetch(path, {
+      method,
+      headers: body ? { "Content-Type": "application/json" } : {},
+      body: body && JSON.stringify(body),
+    });
+  } catch {
+    throw new Problem("The server does not answer. Is it still running?", true);
+  }
+  const value = await reply.json().catch(() => ({}));
+  if (reply.ok) return value;
+  if (reply.status === 503) throw new Problem("The server is full: all its faces are taken. Try again in a moment.", true);
+  throw new Problem(value.error ?? `The server answered ${reply.status}.`, reply.status >= 500 || reply.status === 410);
+}
+
+/** A face on the other side. Make one with `Connection.open`. */
+export class Connection {
+  /** source: "mic" or "sample". changed(state) is called with the peer connection's state. */
+  static async open({ source, background, microphone, changed }) {
+    const peer = new RTCPeerConnection();
+    const self = new Connection(peer, microphone);
+    try {
+      peer.addTransceiver("video", { direction: "recvonly" });
+      if (microphone) peer.addTransceiver(microphone.getAudioTracks()[0], { direction: "sendrecv", streams: [microphone] });
+      else peer.addTransceiver("audio", { direction: "recvonly" });
+      peer.ontrack = (event) => self.stream.addTrack(event.track);
+      peer.onconnectionstatechange = () => changed(peer.connectionState);
+      await peer.setLocalDescription();
+      await gathered(peer);
+      const offer = { type: "offer", sdp: peer.localDescription.sdp, source };
+      if (background) offer.background = background;
+      const answer = await ask("POST", "offer", offer);
+      self.id = answer.id;
+      self.background = answer.background;
+      await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      return self;
+    } catch (error) {
+      self.close();
+      throw error;
+    }
+  }
+
+  constructor(peer, microphone) {
+    this.peer = peer;
+    this.microphone = microphone;
+    this.stream = new MediaStream();
+    this.id = null;
+    this.before = null;
+  }
+
+  setBackground(colour) {
+    return ask("POST", `session/${this.id}`, { background: colour });
+  }
+
+  /** Counts and times of the server's side. */
+  serverStats() {
+    return ask("GET", `session/${this.id}`);
+  }
+
+  close() {
+    this.peer.onconnectionstatechange = null;
+    this.peer.close();
+    this.microphone?.getTracks().forEach((track) => track.stop());
+    if (this.id) fetch(`session/${this.id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+    this.id = null;
+  }
+
+  /**
+   * {framesDecoded, fps, freezeCount, width, height, audioPacketsReceived, avOffsetMs, ...}.
+   *
+   * avOffsetMs: sound before picture is positive, after it negative; null until both play. It is the difference of
+   * `estimatedPlayoutTimestamp` of the two inbound-rtp reports: the capture time, by the sender's clock (RTCP), of
+   * what is leaving the loudspeaker and the screen now.
+   */
+  async stats() {
+    const report = await this.peer.getStats();
+    let video = null, audio = null, pair = null;
+    for (const item of report.values()) {
+      if (item.type === "inbound-rtp" && item.kind === "video") video = item;
+      if (item.type === "inbound-rtp" && item.kind === "audio") audio = item;
+      if (item.type === "candidate-pair" && item.nominated) pair = item;
+    }
+    const seen = video?.estimatedPlayoutTimestamp, heard = audio?.estimatedPlayoutTimestamp;
+    return {
+      framesDecoded: video?.framesDecoded ?? 0,
+      fps: this.#fps(video),
+      freezeCount: video?.freezeCount ?? 0,
+      width: video?.frameWidth ?? 0,
+      height: video?.frameHeight ?? 0,
+      audioPacketsReceived: audio?.packetsReceived ?? 0,
+      avOffsetMs: seen && heard ? heard - seen : null,
+      framesDropped: video?.framesDropped ?? 0,
+      packetsLost: (video?.packetsLost ?? 0) + (audio?.packetsLost ?? 0),
+      concealedSamples: audio?.concealedSamples ?? 0,
+      videoBufferMs: mean(video?.jitterBufferDelay, video?.jitterBufferEmittedCount),
+      audioBufferMs: mean(audio?.jitterBufferDelay, audio?.jitterBufferEmittedCount),
+      decodeMs: mean(video?.totalDecodeTime, video?.framesDecoded),
+      roundTripMs: pair?.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1000,
+      codec: report.get(video?.codecId)?.mimeType ?? null,
+    };
+  }
+
+  /** Pictures per second since the last call that was at least half a second ago. */
+  #fps(video) {
+    if (!video) return 0;
+    const now = { time: video.timestamp, frames: video.framesDecoded, fps: video.framesPerSecond ?? 0 };
+    const past = this.before;
+    if (!past) this.before = now;
+    else if (now.time - past.time >= 500) {
+      now.fps = (1000 * (now.frames - past.frames)) / (now.time - past.time);
+      this.before = now;
+    }
+    return this.before.fps;
+  }
+}
+
+function mean(totalS, count) {
+  return count ? (1000 * totalS) / count : null;
+}
+
+function gathered(peer) {
+  if (peer.iceGatheringState === "complete") return null;
+  return new Promise((done) => {
+    setTimeout(done, GATHER_MS);
+    peer.addEventListener("icegatheringstatechange", () => peer.iceGatheringState === "complete" && done());
+  });
+}
