@@ -90,9 +90,10 @@ def build_parts(data: Path, head: Head) -> tuple[list[Part], dict[str, tuple[np.
     parts.append(from_base(tongue, REGION["tongue"], uv))
     for side, name in ((1, "Left"), (-1, "Right")):
         blink = head.units[f"eyeBlink{name}"]
-        edge = expression.lid_rings(quads[body], read_mirror(data), name)[expression.LID_RING]
+        rings = expression.lid_rings(quads[body], read_mirror(data), name)
         centre, _ = features.fit_eye(neutral, name.lower())
-        part, swing = teeth.build_lashes(neutral, edge, blink[edge, 1], centre, side)
+        drop = blink[rings[expression.LID_RING], 1]
+        part, swing = teeth.build_lashes(neutral, rings, drop, centre, side)
         parts.append(part)
         swings[len(parts) - 1] = (f"eyeBlink{name}", swing)
     parts += [hair.build_brow(neutral, outer, side) for side in (1, -1)]
@@ -213,8 +214,9 @@ def drop_hidden(tensors: dict[str, np.ndarray], names: list[str]) -> None:
     seen = np.zeros(len(tensors["mean"]), bool)
     for pose in VISIBILITY_POSES:
         seen |= occlusion.seen_from(posed(tensors, names, pose), triangles, rays, 0.0012).any(0)
-    for _ in range(1):  # one ring of safety around everything seen
-        keep = seen[triangles].any(1)
+    delicate = np.isin(tensors["triangle_region"], [REGION["mouth_inside"], REGION["lips"]])
+    for ring in range(3):  # safety around everything seen: one ring, three in the mouth
+        keep = seen[triangles].any(1) & (delicate if ring else True)
         grown = seen.copy()
         grown[triangles[keep].ravel()] = True
         seen = grown

@@ -78,8 +78,14 @@ def repair_units(units: dict[str, np.ndarray], neutral: np.ndarray, quads: np.nd
 
 
 def lid_rings(quads: np.ndarray, mirror: np.ndarray, side: str) -> np.ndarray:
-    """int (rings, 28): loops round the eye opening, from the inner margin outwards."""
-    rings = np.array([walk_ring(quads, start, 28) for start in EYE_COLUMN])
+    """int (rings, 28): loops round the eye opening, from the inner margin outwards, columns aligned."""
+    rings = [walk_ring(quads, start, 28) for start in EYE_COLUMN]
+    pairs = {(int(q[k]), int(q[k - 1])) for q in quads for k in range(4)}
+    for k in range(1, len(rings)):
+        a, b = rings[k - 1][1], rings[k][1]
+        if (a, b) not in pairs and (b, a) not in pairs:  # walked the other way round
+            rings[k] = rings[k][:1] + rings[k][:0:-1]
+    rings = np.array(rings)
     return rings if side == "Left" else mirror[rings]
 
 

@@ -92,36 +92,47 @@ def _face_front(triangles: np.ndarray, vertices: np.ndarray, back: float) -> np.
 
 
 LASH_ROWS = np.array([0.0, 0.35, 0.7, 1.0])
+LINER_RING = 3  # the upper ribbon starts a little above the edge of the lid: a thin dark line at the root
 
 
-def build_lashes(neutral: np.ndarray, ring: np.ndarray, drop: np.ndarray, centre: np.ndarray,
+def build_lashes(neutral: np.ndarray, rings: np.ndarray, drop: np.ndarray, centre: np.ndarray,
                  side: int) -> tuple[Part, np.ndarray]:
     """Upper and lower lashes of one eye as two curved ribbons rooted on the edge of the lids.
 
-    ring (28,) base ids of the lid's edge, drop (28,) its vertical blink motion, centre of the ball.
+    rings (6, 28) base ids round the eye, drop (28,) vertical blink motion of the edge, centre of the ball.
     Returns the part and its own blink motion (n, 3): the upper lashes swing down with the lid.
     """
-    upper = ring[drop < 0.25 * drop.min()]
-    lower = np.setdiff1d(ring, upper)
+    ring, liner = rings[1], rings[LINER_RING]
+    falls = np.flatnonzero(drop < 0.25 * drop.min())
     points, index, triangles, uv, alpha, swing = [], [], [], [], [], []
-    for edge, reach, rise, share in ((upper, 0.050, 0.75, 1.0), (lower, 0.022, -0.8, 0.5)):
-        edge = edge[np.argsort(neutral[edge, 0] * side)]
+    for columns, reach, rise, share in (
+            (falls, 0.050, 0.75, 1.0), (np.setdiff1d(np.arange(28), falls), 0.022, -0.8, 0.5)):
+        columns = columns[np.argsort(neutral[ring[columns], 0] * side)]
+        edge = ring[columns]
         along = np.linspace(0, 1, len(edge))
         taper = np.clip(np.minimum(along / 0.25, (1 - along) / 0.25), 0.12, 1) * (0.75 + 0.35 * along)
+        ends = np.clip(np.minimum(along / 0.12, (1 - along) / 0.05), 0.2, 1)
         out = neutral[edge] - centre
         out /= np.linalg.norm(out, axis=1, keepdims=True)
+        first, rows = len(index), len(LASH_ROWS)
+        if rise > 0:
+            points += list(0.004 * out)
+            index += list(liner[columns])
+            uv += [(a, 0.0) for a in along]
+            alpha += list(0.55 * ends)
+            swing += list(0 * out)
+            rows += 1
         out[:, 0] += side * 0.5 * (along - 0.35)
-        first = len(index)
         for s in LASH_ROWS:
             move = (reach * taper * s)[:, None] * (out * (1 - 0.35 * s) + np.array([0, rise, 0]) * s)
-            move[:, 2] += 0.007
+            move[:, 2] += 0.008
             points += list(move)
             index += list(edge)
             uv += [(a, s) for a in along]
-            alpha += list(share * (1 - 0.75 * s**2) * np.clip(np.minimum(along / 0.12, (1 - along) / 0.05), 0.2, 1))
+            alpha += list(share * (1 - 0.75 * s**2) * ends)
             fall = move * (1, -0.7, 1) + np.abs(move[:, 1:2]) * (0, 0, 0.5) - move if rise > 0 else 0 * move
             swing += list(fall)
-        triangles += _patch(first, len(LASH_ROWS), len(edge))
+        triangles += _patch(first, rows, len(edge))
     offset = np.array(points)
     index_array = np.array(index)
     vertices = neutral[index_array] + offset
