@@ -119,7 +119,7 @@ class Performer:
             self.skipped += 1
             return self._last
         with self.pipeline.timings["render"].measure():
-            rgb = renderer.step(self._drawn, motion)[0].numpy()
+            rgb = renderer.step(self._drawn, motion)[0].numpy().copy()  # its buffer is only lent
         self._last = Image(rgb, voice.index, voice.captured_ns)
         return self._last
 

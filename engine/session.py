@@ -62,7 +62,7 @@ class Session:
 
     def set_background(self, colour: str) -> None:
         """A colour behind the head, from the next picture on; ConfigError at once if it is none."""
-        from engine.render.head import parse_colour
+        from engine.render.colour import parse_colour
 
         parse_colour(colour)
         self._background = colour
