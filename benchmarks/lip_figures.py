@@ -173,11 +173,11 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Spearman's rho."""
-    from scipy.stats import spearmanr
+    from scipy.stats import rankdata
 
     if np.isnan(b).any() or np.ptp(b) < 1e-9:
         return 0.0
-    return float(spearmanr(a, b).statistic)
+    return correlation(rankdata(a), rankdata(b))
 
 
 def _mean(values: Sequence) -> float:

@@ -97,9 +97,7 @@ def perform(
     awake = _awake(phones, centre_s)
     closure = _gate(phones, BILABIAL, centre_s, **CLOSURE)
     bite = _gate(phones, LABIODENTAL, centre_s, **BITE)
-    return Performance(
-        *(part.astype(np.float32) for part in (mouth * awake[:, None], closure * awake, bite * awake))
-    )
+    return Performance(*(part.astype(np.float32) for part in (mouth * awake[:, None], closure * awake, bite * awake)))
 
 
 def gates(phones: list, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -151,5 +151,3 @@ def _captured_targets(values: np.ndarray, whole: tuple[str, float, float]) -> di
         "kind": np.full(TICKS, OTHER),
         "captured": np.bool_(True),
     }
-
-

@@ -8,7 +8,7 @@ closure is what a lip-reader sees first; blended over a ramp they stay smooth.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -166,7 +166,8 @@ def build(lookahead_ticks: int = 1, weights: Path | str | None = None) -> Decode
     """The motion stage with the shipped weights, or those of a file. Raises WeightsError when they do not fit."""
     path = Path(weights) if weights else Path(__file__).with_name("viseme.safetensors")
     table, tensors = read_checkpoint(path, MODEL)
-    config = DecoderConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+    lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    config = DecoderConfig(**lists)
     decoder = Decoder(config, lookahead_ticks)
     fit(decoder, tensors, path)
     return decoder.eval().requires_grad_(False)

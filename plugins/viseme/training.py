@@ -43,6 +43,15 @@ UNIT_SPREAD = 0.08  # least deviation that an error is measured in
 class MouthLoss(nn.Module):
     """Loss of a decoder on batches made from the step number."""
 
+    basis: torch.Tensor
+    neutral: torch.Tensor
+    unit_scale: torch.Tensor
+    part_scale: torch.Tensor
+    part_weight: torch.Tensor
+    taught: torch.Tensor
+    kinds: torch.Tensor
+    missed: torch.Tensor
+
     def __init__(self, decoder: Decoder, examples: Examples, seed: int):
         super().__init__()
         self.decoder, self.examples, self.seed = decoder, examples, seed
@@ -114,9 +123,7 @@ class MouthLoss(nn.Module):
         weight = self.kinds[kind] * spoken[:, None]
         speed = own[:, 1:, layout.INDEX["jawOpen"]] - own[:, :-1, layout.INDEX["jawOpen"]]
         aim_speed = values[:, 1:, layout.INDEX["jawOpen"]] - values[:, :-1, layout.INDEX["jawOpen"]]
-        gate_error = F.binary_cross_entropy_with_logits(
-            mouth.gates, gates, pos_weight=self.missed, reduction="none"
-        )
+        gate_error = F.binary_cross_entropy_with_logits(mouth.gates, gates, pos_weight=self.missed, reduction="none")
         return {
             "units": 1.0 * F.smooth_l1_loss(scaled, torch.zeros_like(scaled), beta=0.5),
             "parts": 0.4 * (part_error * shown * self.part_weight)[spoken].mean(),

@@ -1,0 +1,90 @@
+"""Quality figures: right on mouths whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.energy import EnergyMouth
+from benchmarks.lip_figures import (
+    MouthClip,
+    against_reference,
+    captured_figures,
+    correlation,
+    lip_figures,
+    tick_phones,
+)
+from benchmarks.quality import flatten, stream, to_ticks
+from engine.motion import layout
+from tests import laws
+
+PHONES = [["sil", 0.0, 0.4], ["M", 0.4, 0.6], ["AA", 0.6, 1.0], ["F", 1.0, 1.2], ["EH", 1.2, 1.6],
+          ["S", 1.6, 1.8], ["IH", 1.8, 2.0], ["UW", 2.0, 2.2], ["IY", 2.2, 2.4], ["sil", 2.4, 3.0]]  # fmt: skip
+APERTURE = {"sil": 0.0, "M": 0.0, "AA": 0.5, "F": 0.06, "EH": 0.4, "S": 0.1, "IH": 0.2, "UW": 0.15, "IY": 0.12}
+WIDTH = {"UW": 0.8, "IY": 1.2, "EH": 1.1}
+
+
+def clip(**changes: float) -> MouthClip:
+    blank = MouthClip(np.zeros(75), np.ones(75), PHONES)
+    names = tick_phones(blank)
+    table = APERTURE | changes
+    return MouthClip(np.array([table[n] for n in names]), np.array([WIDTH.get(n, 1.0) for n in names]), PHONES)
+
+
+def test_a_good_mouth_scores_full_marks():
+    figures = lip_figures([clip()])
+    assert figures["closure_recall"] == figures["labiodental_recall"] == 1.0
+    assert figures["openness_order"] == pytest.approx(1.0)
+    assert figures["false_closure"] == 0.0 and figures["rounding_contrast"] > 2.0
+    assert (figures["bilabials"], figures["labiodentals"]) == (1.0, 1.0)
+
+
+def test_each_mistake_is_seen():
+    assert lip_figures([clip(M=0.3, sil=0.3, AA=0.5)])["closure_recall"] == 0.0
+    assert lip_figures([clip(F=0.45)])["labiodental_recall"] == 0.0
+    false = lip_figures([clip(AA=0.0)])["false_closure"]
+    assert false == pytest.approx(0.5, abs=0.05)  # half of the open-vowel ticks
+    assert lip_figures([clip(AA=0.05, M=0.5)])["openness_order"] < 0.7
+    wide = clip()
+    flipped = MouthClip(wide.aperture, 2.0 - wide.width, PHONES)
+    assert lip_figures([flipped])["rounding_contrast"] < -2.0
+
+
+def test_lead_and_jerk_are_measured_against_the_reference():
+    curve = np.convolve(np.random.default_rng(0).random(300), np.ones(8) / 8, "same")
+    early = MouthClip(np.roll(curve, -2), np.ones(300), [])
+    figures = against_reference([early], [curve])
+    assert figures["lead_over_reference_ms"] == 80.0
+    shaken = MouthClip(curve + 0.2 * (np.arange(300) % 2), np.ones(300), [])
+    assert against_reference([shaken], [curve])["jerky_share"] > 0.9
+
+
+def test_captured_agreement():
+    random = np.random.default_rng(1)
+    captured = np.abs(random.standard_normal((200, layout.E))).astype(np.float32)
+    same = captured_figures([captured], [captured], 3)
+    assert same["correlation"] == pytest.approx(1.0) and same["rms_error"] == 0.0
+    double = captured_figures([2 * captured], [captured], 3)
+    assert double["range_ratio"] == pytest.approx(2.0, rel=0.02) == double["speed_ratio"]
+    assert correlation(np.zeros(9), np.arange(9.0)) == 0.0
+
+
+def test_batched_streaming_equals_one_clip_alone():
+    random = np.random.default_rng(2)
+    clips = [to_ticks((random.standard_normal(n) * 4000).astype(np.int16)) for n in (9_000, 3_200, 20_001)]
+    together = stream(EnergyMouth(), clips)
+    assert [len(v) for v in together] == [15, 5, 32]
+    for one, batched in zip(clips, together, strict=True):
+        np.testing.assert_allclose(stream(EnergyMouth(), [one])[0], batched, atol=1e-6)
+
+
+def test_energy_mouth_opens_with_loudness_and_obeys_the_laws():
+    speech = torch.randn(2, 12, 640) * torch.tensor([0.0, 0.1])[:, None, None]
+    values = stream(EnergyMouth(), [s.numpy() for s in speech])
+    jaw = layout.INDEX["jawOpen"]
+    assert not values[0].any() and values[1][-1, jaw] > 0.2
+    laws.assert_state_changes_in_place(EnergyMouth(), speech)
+    laws.assert_reset_is_fresh(EnergyMouth(), speech)
+
+
+def test_flatten_names_figures():
+    assert flatten({"a": {"b": 1}, "c": 2.0}) == {"a.b": 1.0, "c": 2.0}

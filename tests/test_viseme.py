@@ -1,0 +1,138 @@
+"""The viseme decoder: its gates, its rest, its look-aheads, and that it learns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import WeightsError
+from engine.features import EncoderConfig, SmallEncoder
+from engine.frames import SpeechFeatures
+from engine.motion import layout
+from engine.motion.articulation import A, Composer
+from engine.render.face_model import FaceModel
+from engine.render.lips import LipMeasure
+from engine.stage import fold
+from engine.training.corpus import Clip
+from plugins.viseme.examples import BILABIAL, TICKS, make_examples
+from plugins.viseme.motion import Decoder, DecoderConfig, Mouth, build, save_decoder
+from plugins.viseme.training import MouthLoss
+
+TINY = DecoderConfig(content=12, width=16, head=16)
+
+
+def features(slots: int, length: int, seed: int = 0) -> SpeechFeatures:
+    make = torch.Generator().manual_seed(seed)
+    return SpeechFeatures(
+        torch.randn(slots, length, 2, TINY.content, generator=make),
+        -50 + 20 * torch.rand(slots, length, 2, generator=make),
+        torch.rand(slots, length, 2, generator=make),
+    )
+
+
+def decoder(lookahead: int = 1) -> Decoder:
+    torch.manual_seed(3)
+    return Decoder(TINY, lookahead).eval()
+
+
+@pytest.mark.parametrize("lookahead", [0, 1, 2])
+def test_parallel_form_equals_streaming(lookahead):
+    stage, x = decoder(lookahead), features(2, 70)
+    with torch.inference_mode():
+        parallel = stage(x)
+    streamed = fold(stage, x)
+    kept = parallel[:, lookahead:]
+    assert (streamed[:, : kept.shape[1]] - kept).abs().max() < 1e-4
+
+
+def test_a_mouth_in_silence_comes_to_exact_rest_and_wakes_again():
+    stage, x = decoder(), features(1, 60)
+    x.loudness_db[:, 20:45] = -100.0
+    with torch.inference_mode():
+        values = stage(x)[0]
+    assert values[:20].abs().max() > 0 and values[46:].abs().max() > 0
+    assert not values[30:45].any()
+
+
+def test_shut_gate_shuts_the_mesh_whatever_the_vowel():
+    measure, compose = LipMeasure(FaceModel.load()), Composer()
+    torch.manual_seed(0)
+    mouths = torch.rand(200, A) * 0.5
+    none, full = torch.zeros(200), torch.ones(200)
+    assert np.median(measure.aperture(compose(mouths, none, none).numpy())) > 0.1
+    assert measure.aperture(compose(mouths, full, none).numpy()).max() < 0.005
+    assert measure.aperture(compose(mouths, full, torch.rand(200)).numpy()).max() < 0.005
+
+
+def test_gates_open_smoothly_between_their_bounds():
+    stage = decoder()
+    logits = torch.linspace(-8, 8, 400)[:, None].expand(-1, 3)
+    gates = stage.open_gates(logits)
+    assert gates[0].max() == 0.0 and gates[-1].min() == 1.0
+    assert (gates.diff(dim=0) >= 0).all() and gates.diff(dim=0).max() < 0.1
+
+
+def test_only_the_mouth_moves():
+    values = fold(decoder(), features(1, 10))[0]
+    assert values.shape == (10, layout.M) and not values[:, layout.E :].any()
+    still = [i for i, name in enumerate(layout.EXPRESSION) if name.startswith(("brow", "eye"))]
+    assert not values[:, still].any()
+
+
+def test_weights_round_trip_and_wrong_ones_are_named(tmp_path: Path):
+    path = tmp_path / "w.safetensors"
+    save_decoder(decoder(), path)
+    with torch.inference_mode():
+        gap = build(1, path)(features(1, 20)) - decoder()(features(1, 20))
+    assert gap.abs().max() < 0.02  # fp16 on disk
+    with pytest.raises(WeightsError, match="look-ahead"):
+        build(7, path)
+    with pytest.raises(WeightsError, match="no such"):
+        build(1, tmp_path / "missing.safetensors")
+
+
+def test_training_lowers_the_loss_and_knows_bilabials():
+    torch.manual_seed(0)
+    encoder = SmallEncoder(
+        EncoderConfig(mels=16, stem=16, width=12, layers=1, heads=2, context=20, feed_forward=16)
+    ).eval()
+    random = np.random.default_rng(0)
+    names = ["sil", *"AA M IY B UW P AE F AA M".split(), "sil"]
+    phones = tuple((name, 0.4 * i, 0.4 * i + 0.4) for i, name in enumerate(names))
+    samples = (random.standard_normal(int(4.8 * 16_000)) * 3_000).astype(np.int16)
+    clip = Clip("made", "nobody", "train", phones, samples)
+    curves = np.zeros((120, layout.E), np.float32)
+    curves[40:80, layout.INDEX["jawOpen"]] = 0.3
+    face = (Clip("face", "somebody", "train", (("sil", 0.0, 4.8),), samples), curves)
+    made = make_examples(encoder, [clip], {}, [face], 8, 0.3, seed=1)
+    assert made.kind.shape == (8, TICKS) and (made.kind == BILABIAL).any()
+    assert 0 < int(made.captured.sum()) < 8
+    loss = MouthLoss(Decoder(TINY), made, seed=0)
+    optimizer = torch.optim.Adam(loss.parameters(), 0.01)
+    losses = []
+    for step in range(12):
+        value, _ = loss(step)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_loss_measures_the_same_lips_as_the_product():
+    measure = LipMeasure(FaceModel.load())
+    values = torch.rand(50, layout.E) * 0.3
+    made = make_examples(
+        SmallEncoder(EncoderConfig(mels=16, stem=16, width=12, layers=1, heads=2, context=20, feed_forward=16)).eval(),
+        [Clip("a", "b", "train", (("AA", 0.0, 5.0),), np.zeros(80_000, np.int16))], {}, [], 1, 0.0, 0,
+    )  # fmt: skip
+    aperture, width = MouthLoss(decoder(), made, 0).lips(values)
+    np.testing.assert_allclose(aperture.numpy(), measure.aperture(values.numpy()), atol=1e-5)
+    np.testing.assert_allclose(width.numpy(), measure.width(values.numpy()), atol=1e-5)
+
+
+def test_bad_gate_never_hurts_composition():
+    rest = Composer()(torch.zeros(3, A), torch.zeros(3), torch.zeros(3))
+    assert not rest.any()
+    assert isinstance(Mouth(torch.zeros(1, A), torch.zeros(1, 3)), tuple)
