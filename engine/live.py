@@ -23,8 +23,8 @@ async def _perform(config: Config, device: str | None, window: bool, camera: boo
     from engine.audio.microphone import MicrophoneSource
 
     chosen = int(device) if device is not None and device.isdigit() else device
-    outputs = _open_outputs(config.render.size, window, camera)
     microphone = MicrophoneSource(chosen)
+    outputs = _open_outputs(config.render.size, window, camera)
     engine = Engine(config)
     try:
         engine.start()

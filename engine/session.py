@@ -37,7 +37,9 @@ class Session:
         self._performer = performer
         self._blocks: deque[AudioBlock | None] = deque()
         self._ticks: deque[AudioTick] = deque()
-        self._rechunker = Rechunker()
+        # A lead-in of 1 ms, the filter's reach, lets 20 ms packets end exactly with ticks: without it every
+        # tick would wait for one packet more.
+        self._rechunker = Rechunker(lead_in_ms=1.0)
         self._background: str | None = None
         self.moments: Channel[Moment] = Channel(UNREAD_MOMENTS, Policy.BLOCK, loop)
         self._ended = False

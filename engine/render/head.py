@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.render import paint, surface, visibility
+from engine.render import paint, shading, surface, visibility
 from engine.render.camera import Camera
 from engine.render.colour import parse_colour
 from engine.render.face_model import FaceModel
@@ -50,7 +50,7 @@ class HeadRenderer(Stage):
         self._identity = torch.zeros(len(face.identity))
         if identity is not None:
             self._identity[: len(identity)] = torch.as_tensor(identity)
-        self._dress = dress(face)
+        self.wardrobe = dress(face)
 
     def init_state(self, slots: int) -> HeadState:
         size = self.size
@@ -81,15 +81,15 @@ class HeadRenderer(Stage):
         self.see(screen, samples, box)
         self.light(samples, box, screen, vertex, state.background[slot].numpy(), state.light[slot].numpy())
         surface.develop(
-            state.light[slot].numpy(), box, samples, state.background[slot].numpy(), self._dress.tones,
+            state.light[slot].numpy(), box, samples, state.background[slot].numpy(), self.wardrobe.tones,
             state.picture[slot].numpy(),
         )  # fmt: skip
 
     def vertex_fields(self, points: np.ndarray) -> np.ndarray:
-        """Shading inputs float32 (V, 8) of posed vertices."""
-        fields = self._dress.fields.copy()
-        fields[:, :3] = self.face.normals(points)
-        return fields
+        """Lit fields float32 (V, 8) of posed vertices."""
+        out = np.empty((len(points), surface.FIELDS), np.float32)
+        shading.light_vertices(self.face.normals(points), self.wardrobe.vertex_kinds, self.wardrobe.fields, out)
+        return out
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Screen position in pixels and nearness, float32 (V, 3)."""
@@ -105,14 +105,14 @@ class HeadRenderer(Stage):
     def see(self, screen: np.ndarray, samples: np.ndarray, box: np.ndarray) -> None:
         """Visibility of the opaque parts into the sample buffer."""
         visibility.clear(samples, box)
-        visibility.fill(screen, self._dress.solid, self._dress.two_sided, samples, box)
+        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, samples, box)
 
     def light(
         self, samples: np.ndarray, box: np.ndarray, screen: np.ndarray, vertex: np.ndarray,
         colour: np.ndarray, light: np.ndarray,
     ) -> None:  # fmt: skip
         """Shade what is seen, then blend the thin layers over it."""
-        wear = self._dress
+        wear = self.wardrobe
         surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, wear.skin, wear.iris,
                      wear.hair, paint.scene_light(colour), light)  # fmt: skip
-        surface.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, light)
+        surface.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, wear.hair, light)

@@ -25,8 +25,11 @@ GROUND = (_F(0.30), _F(0.265), _F(0.24))
 KEY_HALF = (_F(-0.2276), _F(0.2845), _F(0.9313))
 FILL_HALF = (_F(0.4484), _F(0.0560), _F(0.8921))
 IRIS = _F(0.43)  # sine of the angle between the gaze and the iris's rim
-HAIR = (_F(0.080), _F(0.046), _F(0.028))
-SKIN = tuple(_F(x) for x in linear(SKIN_TONE))
+HAIR_TONE = (_F(0.075), _F(0.043), _F(0.026))
+CLOTH_TONE = (_F(0.040), _F(0.058), _F(0.085))
+LIP = (_F(0.440), _F(0.155), _F(0.142))
+SKIN_LIGHT = tuple(_F(x) for x in linear(SKIN_TONE))
+SKIN, EYE, TEETH, TONGUE, CAVITY, HAIR, CLOTH, LASHES, BROWS = range(9)  # kinds of surface
 
 _jit = numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
 
@@ -67,11 +70,15 @@ def sample4(image, u, v):
     d, e = (_F(1.0) - fx) * fy, fx * fy
     k, r0, r1 = _F(1.0 / 255.0), np.uintp(r), np.uintp(r + 1)
     c0, c1 = np.uintp(c), np.uintp(c + 1)
-    p0 = (image[r0, c0, 0] * a + image[r0, c1, 0] * b + image[r1, c0, 0] * d + image[r1, c1, 0] * e) * k
-    p1 = (image[r0, c0, 1] * a + image[r0, c1, 1] * b + image[r1, c0, 1] * d + image[r1, c1, 1] * e) * k
-    p2 = (image[r0, c0, 2] * a + image[r0, c1, 2] * b + image[r1, c0, 2] * d + image[r1, c1, 2] * e) * k
-    p3 = (image[r0, c0, 3] * a + image[r0, c1, 3] * b + image[r1, c0, 3] * d + image[r1, c1, 3] * e) * k
-    return _F(p0), _F(p1), _F(p2), _F(p3)
+    p0 = (_F(image[r0, c0, 0]) * a + _F(image[r0, c1, 0]) * b + _F(image[r1, c0, 0]) * d
+          + _F(image[r1, c1, 0]) * e) * k
+    p1 = (_F(image[r0, c0, 1]) * a + _F(image[r0, c1, 1]) * b + _F(image[r1, c0, 1]) * d
+          + _F(image[r1, c1, 1]) * e) * k
+    p2 = (_F(image[r0, c0, 2]) * a + _F(image[r0, c1, 2]) * b + _F(image[r1, c0, 2]) * d
+          + _F(image[r1, c1, 2]) * e) * k
+    p3 = (_F(image[r0, c0, 3]) * a + _F(image[r0, c1, 3]) * b + _F(image[r1, c0, 3]) * d
+          + _F(image[r1, c1, 3]) * e) * k
+    return p0, p1, p2, p3
 
 
 @_jit
@@ -111,26 +118,60 @@ def edge_light(nx, ny, nz, occlusion):
     return turn * clamp01(nx * RIM[0] + ny * RIM[1] + nz * RIM[2] + _F(0.35)) * occlusion
 
 
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def light_vertices(normals, kinds, fixed, out):
+    """Light at every vertex, which pixels only interpolate: it changes slowly, the mesh is dense.
+
+    normals float32 (V, 3), kinds uint8 (V,), fixed float32 (V, 5) = a, b, c, d, occlusion. out float32
+    (V, 8): red, green, blue light and shine, then a, b, c, and d (inside the mouth) or edge light.
+    Eyes are lit per pixel: 0 to 2 their normal, 4 to 6 the direction from the ball's centre.
+    """
+    for i in range(len(normals)):
+        nx, ny, nz, occlusion = normals[i, 0], normals[i, 1], normals[i, 2], fixed[i, 4]
+        kind = kinds[i]
+        r, g, b, spec, last = nx, ny, nz, _F(0.0), fixed[i, 3]
+        broad, tight = shine(nx, ny, nz)
+        if kind == SKIN:
+            r, g, b = diffuse(nx, ny, nz, occlusion, _F(0.36), _F(0.20), _F(0.15))
+            spec = (broad * _F(0.030) + tight * _F(0.045)) * occlusion
+            last = edge_light(nx, ny, nz, occlusion)
+        elif kind == HAIR:
+            r, g, b = diffuse(nx, ny, nz, occlusion, _F(0.30), _F(0.24), _F(0.20))
+            h = max(nx * KEY_HALF[0] + (ny - _F(0.12)) * KEY_HALF[1] + nz * KEY_HALF[2], _F(0.0))
+            spec = power16(h) * occlusion
+            last = edge_light(nx, ny, nz, occlusion)
+        elif kind == CLOTH:
+            r, g, b = diffuse(nx, ny, nz, occlusion, _F(0.15), _F(0.15), _F(0.15))
+            last = edge_light(nx, ny, nz, occlusion)
+        elif kind == TEETH or kind == TONGUE or kind == CAVITY:
+            r, g, b = diffuse(nx, ny, nz, _F(1.0), _F(0.6), _F(0.6), _F(0.6))
+            spec = broad * _F(0.05) + tight * _F(0.35)
+        elif kind == BROWS:
+            r, g, b = diffuse(nx, ny, nz, occlusion, _F(0.30), _F(0.30), _F(0.30))
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = r, g, b, spec
+        out[i, 4], out[i, 5], out[i, 6], out[i, 7] = fixed[i, 0], fixed[i, 1], fixed[i, 2], last
+
+
 @_jit
-def shade_skin(nx, ny, nz, u, v, occlusion, lips, skin):
-    r0, g0, b0, gloss = sample4(skin, u, v)
+def shade_skin(f, skin):
+    r0, g0, b0, gloss = sample4(skin, f[4], f[5])
     r, g, b = r0 * r0, g0 * g0, b0 * b0
-    lip = smooth(_F(0.25), _F(0.75), lips)
-    crease = _F(0.92) + _F(0.32) * (gloss - _F(0.42))
-    r += (_F(0.475) * crease - r) * lip * _F(0.86)
-    g += (_F(0.150) * crease - g) * lip * _F(0.86)
-    b += (_F(0.140) * crease - b) * lip * _F(0.86)
-    lr, lg, lb = diffuse(nx, ny, nz, occlusion, _F(0.42), _F(0.20), _F(0.14))
-    broad, tight = shine(nx, ny, nz)
-    rim = edge_light(nx, ny, nz, occlusion)
-    spec = (broad * (_F(0.035) + _F(0.05) * lip) + tight * (_F(0.05) + _F(0.20) * lip)) * gloss * _F(2.0) * occlusion
-    return (r * lr + spec + rim * RIM_COLOUR[0] * _F(0.45), g * lg + spec + rim * RIM_COLOUR[1] * _F(0.42),
-            b * lb + spec + rim * RIM_COLOUR[2] * _F(0.42))  # fmt: skip
+    lip = smooth(_F(0.25), _F(0.75), f[6])
+    crease = _F(0.87) + _F(0.32) * gloss
+    r += (LIP[0] * crease - r) * lip
+    g += (LIP[1] * crease - g) * lip
+    b += (LIP[2] * crease - b) * lip
+    add = f[3] * (_F(1.0) + _F(2.4) * lip) * gloss * _F(2.0) + f[7] * _F(0.12)
+    return r * f[0] + add, g * f[1] + add, b * f[2] + add
 
 
 @_jit
-def shade_eye(nx, ny, nz, dx, dy, dz, lid, iris):
-    """Ball: d is the unit direction in the eye's own frame, dz along the gaze; lid 0 shadowed .. 1 open."""
+def shade_eye(f, lid, iris):
+    """Ball: its direction in its own frame (z along the gaze) decides the colour; lid 0 shadowed .. 1 open."""
+    norm = _F(1.0) / math.sqrt(f[0] * f[0] + f[1] * f[1] + f[2] * f[2] + _F(1e-12))
+    nx, ny, nz = f[0] * norm, f[1] * norm, f[2] * norm
+    norm = _F(1.0) / math.sqrt(f[4] * f[4] + f[5] * f[5] + f[6] * f[6] + _F(1e-12))
+    dx, dy, dz = f[4] * norm, f[5] * norm, f[6] * norm
     rho = math.sqrt(dx * dx + dy * dy)  # sine of the angle from the axis
     radius = rho / IRIS
     vein = _F(0.5) + _F(0.5) * clamp01((rho - _F(0.45)) * _F(1.6))
@@ -162,41 +203,32 @@ def shade_eye(nx, ny, nz, dx, dy, dz, lid, iris):
 
 
 @_jit
-def shade_wet(nx, ny, nz, r, g, b, light, gloss):
-    """Teeth, tongue, gums and the walls of the mouth: a colour, how much light gets in, a wet shine."""
-    lr, lg, lb = diffuse(nx, ny, nz, _F(1.0), _F(0.6), _F(0.6), _F(0.6))
-    broad, tight = shine(nx, ny, nz)
-    spec = (broad * _F(0.05) + tight * _F(0.35)) * gloss * light
-    return (r * lr * light * (_F(0.9) + _F(0.1) * light) + spec, g * lg * light * light + spec,
-            b * lb * light * light + spec)  # fmt: skip
+def shade_wet(f, r, g, b, light, gloss):
+    """Teeth, tongue and the walls of the mouth: a colour, how much light gets in, a wet shine."""
+    spec = f[3] * gloss * light
+    return (r * f[0] * light * (_F(0.9) + _F(0.1) * light) + spec, g * f[1] * light * light + spec,
+            b * f[2] * light * light + spec)  # fmt: skip
 
 
 @_jit
-def shade_hair(nx, ny, nz, u, v, alpha, occlusion, hair):
-    """Streaks along the strands, a band of shine across them; alpha under 1 melts into the skin."""
-    light, tip, sheen, _ = sample4(hair, u, v)
+def shade_hair(f, hair):
+    """Streaks along the strands, a band of shine across them; where f[6] is under 1 it melts into skin."""
+    light, tip, sheen, _ = sample4(hair, f[4], f[5])
     tone = _F(0.62) + _F(0.76) * light
-    key = wrapped(nx * KEY[0] + ny * KEY[1] + nz * KEY[2], _F(0.35))
-    ambient = (_F(0.30) + _F(0.22) * ny) * occlusion
-    lit = (key * _F(0.85) + ambient) * tone * (_F(0.5) + _F(0.5) * occlusion)
-    h = max(nx * KEY_HALF[0] + (ny - _F(0.12)) * KEY_HALF[1] + nz * KEY_HALF[2], _F(0.0))
-    band = power16(h) * (_F(0.25) + _F(1.1) * sheen * sheen)
-    rim = edge_light(nx, ny, nz, occlusion) * (_F(0.35) + sheen)
-    add = band * _F(0.030) + rim * _F(0.10)
-    r, g, b = lit * HAIR[0] + add * _F(1.05), lit * HAIR[1] + add * _F(0.88), lit * HAIR[2] + add * _F(0.74)
-    cover = smooth(_F(0.0), _F(1.0), alpha * _F(1.9) - tip * _F(0.9))
+    add = f[3] * (_F(0.008) + _F(0.036) * sheen * sheen) + f[7] * (_F(0.035) + _F(0.10) * sheen)
+    r = HAIR_TONE[0] * f[0] * tone + add * _F(1.05)
+    g = HAIR_TONE[1] * f[1] * tone + add * _F(0.88)
+    b = HAIR_TONE[2] * f[2] * tone + add * _F(0.74)
+    cover = smooth(_F(0.0), _F(1.0), f[6] * _F(1.7) - tip * _F(0.7))
     if cover < _F(1.0):
-        lr, lg, lb = diffuse(nx, ny, nz, occlusion, _F(0.42), _F(0.20), _F(0.14))
         bare = _F(1.0) - cover
-        r += (SKIN[0] * lr - r) * bare
-        g += (SKIN[1] * lg - g) * bare
-        b += (SKIN[2] * lb - b) * bare
+        r += (SKIN_LIGHT[0] * f[0] - r) * bare
+        g += (SKIN_LIGHT[1] * f[1] - g) * bare
+        b += (SKIN_LIGHT[2] * f[2] - b) * bare
     return r, g, b
 
 
 @_jit
-def shade_cloth(nx, ny, nz, u, v, occlusion):
-    lr, lg, lb = diffuse(nx, ny, nz, occlusion, _F(0.15), _F(0.15), _F(0.15))
-    weave = _F(1.0)
-    rim = edge_light(nx, ny, nz, occlusion) * _F(0.12)
-    return _F(0.040) * lr * weave + rim, _F(0.058) * lg * weave + rim, _F(0.085) * lb * weave + rim
+def shade_cloth(f):
+    rim = f[7] * _F(0.10)
+    return CLOTH_TONE[0] * f[0] + rim, CLOTH_TONE[1] * f[1] + rim, CLOTH_TONE[2] * f[2] + rim

@@ -12,11 +12,11 @@ import numba
 import numpy as np
 
 from engine.render import shading
+from engine.render.shading import CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, TEETH, TONGUE
 from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, PAD, SAMPLE_X
 
 _F = np.float32
-SKIN, EYE, TEETH, TONGUE, CAVITY, HAIR, CLOTH, LASHES, BROWS = range(9)
-FIELDS = 8  # per vertex: normal 3, then four fields whose meaning depends on the kind, then occlusion
+FIELDS = 8  # per vertex: what `shading.light_vertices` writes
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
@@ -53,41 +53,36 @@ def _reach(samples, kinds, row, col, step, inside, farthest):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _shade(kind, field, samples, kinds, row, col, scale, skin, iris, hair):
-    """Light of one surface point with interpolated fields (8,)."""
-    nx, ny, nz = field[0], field[1], field[2]
-    norm = _F(1.0) / math.sqrt(nx * nx + ny * ny + nz * nz + _F(1e-12))
-    nx, ny, nz = nx * norm, ny * norm, nz * norm
-    a, b, c, occlusion = field[3], field[4], field[5], field[7]
+def _shade(kind, f, samples, kinds, row, col, scale, skin, iris, hair):
+    """Light of one surface point with interpolated fields f (8,)."""
     if kind == SKIN:
-        return shading.shade_skin(nx, ny, nz, a, b, occlusion, c, skin)
+        return shading.shade_skin(f, skin)
     if kind == HAIR:
-        return shading.shade_hair(nx, ny, nz, a, b, c, occlusion, hair)
+        return shading.shade_hair(f, hair)
     if kind == CLOTH:
-        return shading.shade_cloth(nx, ny, nz, a, b, occlusion)
+        return shading.shade_cloth(f)
     if kind == EYE:
-        norm = _F(1.0) / math.sqrt(a * a + b * b + c * c + _F(1e-12))
         above = _F(_reach(samples, kinds, row, col, -1, EYE, 24)) * scale
         below = _F(_reach(samples, kinds, row, col, 1, EYE, 24)) * scale
         lid = _F(1.0) - _F(0.62) * math.exp(-above * _F(0.30)) - _F(0.25) * math.exp(-below * _F(0.55))
-        return shading.shade_eye(nx, ny, nz, a * norm, b * norm, c * norm, lid, iris)
+        return shading.shade_eye(f, lid, iris)
     above = _F(_reach(samples, kinds, row, col, -1, TEETH, 40)) * scale
     below = _F(_reach(samples, kinds, row, col, 1, TEETH, 40)) * scale
     opening = above + below
-    depth = field[6]  # metres behind the front teeth
+    depth = f[7]  # metres behind the front teeth
     room = _F(1.0) - math.exp(-opening * _F(0.09))  # a narrow slit lets little light in
     lip = _F(1.0) - _F(0.60) * math.exp(-above * _F(0.22))
     light = room * lip * math.exp(-max(depth, _F(0.0)) * _F(42.0))
     if kind == TEETH:
-        # a counts teeth along the arch, so gaps lie at whole numbers; b is 0 at the gum, 1 at the edge.
-        between = abs(a - math.floor(a + _F(0.5)))
+        # f[4] counts teeth along the arch, so gaps lie at whole numbers; f[5] is 0 at the gum, 1 at the edge.
+        between = abs(f[4] - math.floor(f[4] + _F(0.5)))
         gap = (_F(1.0) - _F(0.35) * (_F(1.0) - shading.smooth(_F(0.0), _F(0.13), between))) * (
-            _F(0.72) + _F(0.28) * shading.smooth(_F(0.0), _F(0.5), b))
-        return shading.shade_wet(nx, ny, nz, _F(0.70) * gap, _F(0.655) * gap, _F(0.565) * gap,
+            _F(0.72) + _F(0.28) * shading.smooth(_F(0.0), _F(0.5), f[5]))
+        return shading.shade_wet(f, _F(0.70) * gap, _F(0.655) * gap, _F(0.565) * gap,
                                  light * _F(0.92), _F(0.8))  # fmt: skip
     if kind == TONGUE:
-        return shading.shade_wet(nx, ny, nz, _F(0.44), _F(0.135), _F(0.13), light * _F(0.75), _F(0.4))
-    return shading.shade_wet(nx, ny, nz, _F(0.16), _F(0.035), _F(0.032), light * _F(0.5), _F(0.1))
+        return shading.shade_wet(f, _F(0.44), _F(0.135), _F(0.13), light * _F(0.75), _F(0.4))
+    return shading.shade_wet(f, _F(0.16), _F(0.035), _F(0.032), light * _F(0.5), _F(0.1))
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
@@ -160,7 +155,7 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def overlay(samples, triangles, faces, kinds, screen, vertex, light):
+def overlay(samples, triangles, faces, kinds, screen, vertex, hair, light):
     """Blend thin things over the picture: faces int32 (n,) are the numbers of their triangles."""
     height, width = samples.shape[0], samples.shape[1] - PAD
     field = np.empty(FIELDS, np.float32)
@@ -200,7 +195,7 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, light):
                 share = _F(1.0) / _F(covered)
                 for j in range(FIELDS):
                     field[j] = (s0 * vertex[i0, j] + s1 * vertex[i1, j] + s2 * vertex[i2, j]) * share
-                r, g, b, alpha = _cover(kind, field)
+                r, g, b, alpha = _cover(kind, field, hair)
                 alpha *= _F(0.25) * _F(covered)
                 light[row, col, 0] += (r - light[row, col, 0]) * alpha
                 light[row, col, 1] += (g - light[row, col, 1]) * alpha
@@ -208,17 +203,14 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, light):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _cover(kind, field):
-    """Colour and opacity of brows and lashes."""
-    norm = _F(1.0) / math.sqrt(field[0] ** 2 + field[1] ** 2 + field[2] ** 2 + _F(1e-12))
-    nx, ny, nz = field[0] * norm, field[1] * norm, field[2] * norm
-    a, b, c = field[3], field[4], field[5]
-    if kind == BROWS:
-        # Hairs lean outwards; b runs across the brow, a along it.
-        hairs = math.sin(a * _F(95.0) - b * _F(7.0)) * _F(0.5) + math.sin(a * _F(61.0) - b * _F(5.0) + _F(1.7)) * _F(0.5)
-        alpha = shading.clamp01(c * (_F(0.78) + _F(0.22) * hairs)) * _F(0.80)
-        lit = _F(0.55) + _F(0.45) * ny + _F(0.3) * nz
-        return _F(0.055) * lit, _F(0.034) * lit, _F(0.024) * lit, alpha
+def _cover(kind, field, hair):
+    """Colour and opacity of brows and lashes: a runs along the lid or brow, b across, c is opacity."""
+    a, b, c = field[4], field[5], field[6]
+    if kind != LASHES:
+        # Hairs lean outwards.
+        hairs, tip, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.10) - b * _F(0.016), _F(0.2) + _F(0.5) * b)
+        alpha = shading.clamp01(c * _F(1.5) * (_F(0.45) + hairs) - _F(0.15) * tip) * _F(0.82)
+        return _F(0.040) * field[0], _F(0.026) * field[1], _F(0.019) * field[2], alpha
     fringe = _F(0.80) + _F(0.20) * math.sin(a * _F(9000.0))
     return _F(0.012), _F(0.009), _F(0.008), shading.clamp01(c * fringe)
 

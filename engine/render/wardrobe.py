@@ -7,18 +7,7 @@ import numpy as np
 
 from engine.render import paint
 from engine.render.face_model import REGION, FaceModel
-from engine.render.surface import (
-    BROWS,
-    CAVITY,
-    CLOTH,
-    EYE,
-    FIELDS,
-    HAIR,
-    LASHES,
-    SKIN,
-    TEETH,
-    TONGUE,
-)  # fmt: skip
+from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, TEETH, TONGUE
 
 KIND_OF = {
     "skin": SKIN, "lips": SKIN, "eye_left": EYE, "eye_right": EYE, "lashes": LASHES,
@@ -31,7 +20,7 @@ TOOTH_M = 0.0078  # width of a front tooth
 @dataclass(frozen=True, slots=True)
 class Wardrobe:
     """kinds uint8 (F,) per triangle; solid int32 (n, 3) triangles of the opaque pass, their kinds and
-    sidedness; layers int32 (m,) numbers of the blended triangles; fields float32 (V, 8), normals zero;
+    sidedness; layers int32 (m,) numbers of the blended triangles; fields float32 (V, 5) and vertex_kinds uint8 (V,);
     pictures uint8 (h, w, 4); tones: the table of `paint.tone_table`."""
 
     kinds: np.ndarray
@@ -40,6 +29,7 @@ class Wardrobe:
     two_sided: np.ndarray
     layers: np.ndarray
     fields: np.ndarray
+    vertex_kinds: np.ndarray
     skin: np.ndarray
     iris: np.ndarray
     hair: np.ndarray
@@ -61,40 +51,41 @@ def dress(face: FaceModel) -> Wardrobe:
         two_sided=np.ascontiguousarray(np.isin(kinds[solid], (TONGUE,)).astype(np.uint8)),
         layers=np.flatnonzero(layered).astype(np.int32),
         fields=_fields(face),
+        vertex_kinds=kind_of_region[face.vertex_region],
         skin=paint.paint_skin(face), iris=paint.paint_iris(), hair=paint.paint_hair(),
         tones=paint.tone_table(),
     )  # fmt: skip
 
 
 def _fields(face: FaceModel) -> np.ndarray:
-    """Per-vertex numbers for the shader, float32 (V, 8): see `surface.FIELDS`."""
-    out = np.zeros((len(face.mean), FIELDS), np.float32)
+    """Per-vertex numbers for `shading.light_vertices`, float32 (V, 5): a, b, c, d, occlusion."""
+    out = np.zeros((len(face.mean), 5), np.float32)
     region = face.vertex_region
-    out[:, 3:5] = face.uv
-    out[:, 7] = face.occlusion
-    out[:, 5] = face.masks[:, 0]
+    out[:, 0:2] = face.uv
+    out[:, 4] = face.occlusion
+    out[:, 2] = face.masks[:, 0]
     hair = np.isin(region, (REGION["hair"], REGION["brows"]))
-    out[hair, 5] = face.alpha[hair]
+    out[hair, 2] = face.alpha[hair]
     for side, part in enumerate(face.eye_vertices):
         centre = face.person(None).eye_centre[side]
         ball = face.mean[part] - centre
-        out[part, 3:6] = ball / np.linalg.norm(ball, axis=1, keepdims=True)
+        out[part, 0:3] = ball / np.linalg.norm(ball, axis=1, keepdims=True)
     teeth = np.isin(region, (REGION["teeth_upper"], REGION["teeth_lower"]))
     front = face.mean[teeth, 2].max()
     mouth = teeth | np.isin(region, (REGION["tongue"], REGION["mouth_inside"], REGION["gums"]))
-    out[mouth, 6] = front - face.mean[mouth, 2]
+    out[mouth, 3] = front - face.mean[mouth, 2]
     for name, up in (("teeth_upper", -1.0), ("teeth_lower", 1.0)):
         row = region == REGION[name]
         points = face.mean[row]
         # Along the arch: an ellipse-like curve, measured by its angle from a point far behind.
         turn = np.arctan2(points[:, 0], points[:, 2] - (front - 0.030))
-        out[row, 3] = turn * 0.031 / TOOTH_M
+        out[row, 0] = turn * 0.031 / TOOTH_M
         low, high = points[:, 1].min(), points[:, 1].max()
         height = (points[:, 1] - low) / (high - low)
-        out[row, 4] = height if up > 0 else 1 - height
+        out[row, 1] = height if up > 0 else 1 - height
     lashes = region == REGION["lashes"]
-    out[lashes, 3] = face.mean[lashes, 0]
-    out[lashes, 5] = _lash_alpha(face, np.flatnonzero(lashes))
+    out[lashes, 0] = face.mean[lashes, 0]
+    out[lashes, 2] = _lash_alpha(face, np.flatnonzero(lashes))
     return out
 
 

@@ -5,6 +5,7 @@ made in one place, `make_executor`.
 """
 
 import importlib.util
+import warnings
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,22 @@ class _Functional(nn.Module):
         return (*tree_leaves(self.stage.step(state, x)), *clones)
 
 
+def _convert(module: nn.Module, inputs: list[torch.Tensor]) -> Any:
+    """An OpenVINO model by way of a trace.
+
+    torch.export would be the newer way, but OpenVINO 2026.4 fails to compile what comes out of it (snippets
+    pass), so the trace stays, without torch's notice that it is old.
+    """
+    import openvino
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(module, tuple(inputs), check_trace=False)
+        return openvino.convert_model(
+            traced, example_input=tuple(inputs), input=[tuple(leaf.shape) for leaf in inputs]
+        )
+
+
 class OpenVino(Stage):
     """A stage compiled by OpenVINO for one number of slots; other slot counts raise.
 
@@ -77,10 +94,7 @@ class OpenVino(Stage):
         with torch.inference_mode(False), torch.no_grad():
             module = _Functional(stage, state, tree_map(torch.clone, example)).eval()
             self._structure = tree_map(torch.clone, stage.step(stage.init_state(self.slots), example))
-            traced = torch.jit.trace(module, tuple(inputs), check_trace=False)
-            model = openvino.convert_model(
-                traced, example_input=tuple(inputs), input=[tuple(leaf.shape) for leaf in inputs]
-            )
+            model = _convert(module, inputs)
         config = {
             "INFERENCE_NUM_THREADS": 1,
             "PERFORMANCE_HINT": "LATENCY",

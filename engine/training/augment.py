@@ -82,7 +82,7 @@ class Augmentation:
                 if kind == 0:  # breath or leakage through lips that are not quite shut
                     fill = _coloured(random, n, random.uniform(0.0, 0.97)) * level
                 elif kind == 1:  # voice bar: the vowel goes on behind the closed mouth
-                    fill = lfilter([0.08], [1.0, -0.92], before[::-1]) * 2.0
+                    fill = np.asarray(lfilter([0.08], [1.0, -0.92], before[::-1])) * 2.0
                 else:  # an incomplete closure: the vowel fades instead of stopping
                     fill = before[::-1] * np.linspace(1.0, 0.3, n)
                 gain = 10 ** ((leak_db + random.uniform(-6, 6)) / 20) * (3.0 if kind == 1 else 1.0)
@@ -167,7 +167,7 @@ def _coloured(random: np.random.Generator, n: int, pole: float) -> np.ndarray:
     """Noise of unit RMS, white (pole 0) to brown (pole 1), float32 (n,)."""
     noise = random.standard_normal(n, np.float32)
     if pole:
-        noise = lfilter([np.sqrt(1 - pole * pole)], [1.0, -pole], noise)
+        noise = np.asarray(lfilter([np.sqrt(1 - pole * pole)], [1.0, -pole], noise))
     return noise.astype(np.float32)
 
 
@@ -175,4 +175,4 @@ def _fast_length(n: int) -> int:
     """The next length that an FFT likes."""
     from scipy.fft import next_fast_len
 
-    return next_fast_len(n + n % 2, real=True) // 2 * 2
+    return 2 * int(next_fast_len((n + 1) // 2, real=True) or 0)

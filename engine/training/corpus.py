@@ -45,7 +45,7 @@ def decode(source: str | io.BytesIO, container: str | None = None) -> np.ndarray
     """Any sound to int16 (N,), 16 kHz mono. `container` names a format that PyAV cannot guess."""
     import av
 
-    with av.open(source, format=container) as file:
+    with av.open(source, "r", format=container) as file:
         resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
         blocks = [out.to_ndarray()[0] for frame in file.decode(audio=0) for out in resampler.resample(frame)]
         blocks += [out.to_ndarray()[0] for out in resampler.resample(None)]
@@ -59,9 +59,11 @@ def through_codec(samples: np.ndarray, container: str, codec: str, bit_rate: int
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as file:
         stream = file.add_stream(codec, rate=rate_hz)
+        assert isinstance(stream, av.AudioStream)
         stream.bit_rate = bit_rate
-        stream.codec_context.layout = "mono"
-        resampler = av.AudioResampler(stream.codec_context.format, "mono", rate_hz, stream.codec_context.frame_size)
+        context = stream.codec_context
+        context.layout = "mono"
+        resampler = av.AudioResampler(context.format, "mono", rate_hz, context.frame_size)
         frame = av.AudioFrame.from_ndarray(samples[None], "s16", "mono")
         frame.rate = SAMPLE_RATE_HZ
         for out in (*resampler.resample(frame), *resampler.resample(None)):
@@ -83,7 +85,7 @@ def read_corpus(
     manifest = folder / "manifest.jsonl"
     if not manifest.is_file():
         raise MediaError(f"{folder}: no manifest.jsonl here; name a corpus folder with --corpus")
-    rows = [json.loads(line) for line in manifest.open(encoding="utf-8")]
+    rows = read_rows(manifest)
     lengths = [round(row["duration_s"] * SAMPLE_RATE_HZ) for row in rows]
     starts = np.concatenate(([0], np.cumsum(lengths)))
     path = cache / f"{folder.resolve().name}-{len(rows)}-{starts[-1]}-{seed}.i16"
@@ -100,7 +102,13 @@ def read_corpus(
 
 
 def _fill(
-    path: Path, folder: Path, rows: list, lengths: list[int], starts: np.ndarray, seed: int, report: Callable | None
+    path: Path,
+    folder: Path,
+    rows: list,
+    lengths: list[int],
+    starts: np.ndarray,
+    seed: int,
+    report: Callable[[int, int], None] | None,
 ) -> None:
     """Decode and re-code all clips into `path`; the name appears only when the file is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,11 +128,16 @@ def _fill(
     partial.rename(path)
 
 
+def read_rows(path: Path) -> list[dict]:
+    """The objects of a file with one JSON object per line."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def read_real(labels: Path, sounds: Path, limit: int | None = None) -> list[Clip]:
     """Recorded prompts with aligned phones: `real_en.jsonl` and the folder of the .g722 files."""
     if not sounds.is_dir():
         raise MediaError(f"{sounds}: no prompts here; install the Debian package asterisk-core-sounds-en-g722")
-    rows = [json.loads(line) for line in labels.open(encoding="utf-8")][:limit]
+    rows = read_rows(labels)[:limit]
     return [
         Clip(row["name"], "real", "real", _phones(row), decode(str(sounds / f"{row['name']}.g722"), "g722"))
         for row in rows

@@ -38,9 +38,9 @@ class PhoneLoss(nn.Module):
         self.augmentation = Augmentation(clips, SECONDS, seed)
         weights = torch.ones(len(PHONES))
         weights[SIL], weights[indices(BILABIAL)] = 0.6, 1.5
-        self.register_buffer("weights", weights)
-        self.register_buffer("gestures", torch.tensor(GESTURE_TABLE, dtype=torch.float32))
-        self.register_buffer("missed", torch.tensor([3.0, 2.0, 1.5, 1.0]))
+        self.weights = nn.Buffer(weights)
+        self.gestures = nn.Buffer(torch.tensor(GESTURE_TABLE, dtype=torch.float32))
+        self.missed = nn.Buffer(torch.tensor([3.0, 2.0, 1.5, 1.0]))
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Varied samples (B, N) and labels (B, delays, frames), -100 where nothing was heard yet."""
@@ -110,7 +110,7 @@ def train(
     out: Path,
     run: Path = Path("runs/encoder"),
     extra: Sequence[Path] = (),
-    extra_share: float = 0.25,
+    extra_shares: Sequence[float] = (),
     sounds: Path = Path(SOUNDS),
     minutes: float = 45.0,
     steps: int = 4_000,
@@ -122,7 +122,8 @@ def train(
     """Train, write the best weights to `out`, and return the figures of the chosen weights.
 
     corpus: folder with manifest.jsonl and real_en.jsonl. extra: further folders of the same form,
-    each drawn with `extra_share` against the corpus's 1. sounds: the real prompts, validation only.
+    each drawn with its share (1/4 if none is given) against the corpus's 1. sounds: the real
+    prompts, for validation only.
     """
     torch.manual_seed(seed)
     cache = run.parent / "corpus"
@@ -130,13 +131,15 @@ def train(
     groups = [split_of(clips, "train")] + [split_of(read_corpus(folder, cache), "train") for folder in extra]
     real = read_real(corpus / "real_en.jsonl", sounds)
     encoder = SmallEncoder(config or EncoderConfig(), dropout=0.1)
-    loss = PhoneLoss(encoder, *balance(groups, [1.0] + [extra_share] * len(extra)), seed)
-    best = {"score": 0.0}
+    shares = [1.0, *(extra_shares or [0.25] * len(extra))]
+    loss = PhoneLoss(encoder, *balance(groups, shares), seed)
+    watched = split_of(clips, "valid")[::3]
+    best: dict = {"score": 0.0}
 
     def evaluate(averaged: nn.Module, step: int) -> Figures:
         average = averaged.encoder
         assert isinstance(average, SmallEncoder)
-        found = {"real": phone_figures(average, real), "valid": phone_figures(average, split_of(clips, "valid"))}
+        found = {"real": phone_figures(average, real), "valid": phone_figures(average, watched)}
         with (run / "figures.jsonl").open("a") as log:
             log.write(json.dumps({"step": step, **found}) + "\n")
         save_encoder(average, run / "newest.safetensors")
@@ -161,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("engine/assets/encoder_small.safetensors"))
     parser.add_argument("--run", type=Path, default=Path("runs/encoder"))
     parser.add_argument("--extra", type=Path, nargs="*", default=[])
-    parser.add_argument("--extra-share", type=float, default=0.25)
+    parser.add_argument("--extra-shares", type=float, nargs="*", default=[])
     parser.add_argument("--sounds", type=Path, default=Path(SOUNDS))
     parser.add_argument("--minutes", type=float, default=45.0)
     parser.add_argument("--steps", type=int, default=4_000)

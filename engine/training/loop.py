@@ -110,7 +110,14 @@ def _follow(slow: float) -> Callable:
     return average
 
 
-def _save(path: Path, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, step: int, spent_s: float):
+def _save(
+    path: Path,
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    spent_s: float,
+) -> None:
     partial = path.with_suffix(".partial")
     saved = {
         "model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),

@@ -47,18 +47,23 @@ def phone_figures(encoder: SmallEncoder, clips: list[Clip]) -> dict[int, dict[st
         mine = [p[k] for p in probabilities]
         guess = np.concatenate([p.argmax(-1) for p in mine])
         shut = np.concatenate([p[:, indices(BILABIAL)].sum(-1) for p in mine])
-        bound = float(np.quantile(shut[open_frames], 0.96))
+        bound = float(np.quantile(shut[open_frames], 0.96)) if open_frames.any() else 0.25
         closures = peaks(clips, mine, BILABIAL)
         figures[ticks] = {
-            "phone": float((guess == truth).mean()),
-            "viseme": float((VISEME_TABLE[guess] == VISEME_TABLE[truth]).mean()),
-            "closure": float((closures > bound).mean()),
+            "phone": share(guess == truth),
+            "viseme": share(VISEME_TABLE[guess] == VISEME_TABLE[truth]),
+            "closure": share(closures > bound),
             "bound": bound,
-            "closure25": float((closures > 0.25).mean()),
-            "false25": float((shut[open_frames] > 0.25).mean()),
-            "labiodental25": float((peaks(clips, mine, LABIODENTAL) > 0.25).mean()),
+            "closure25": share(closures > 0.25),
+            "false25": share(shut[open_frames] > 0.25),
+            "labiodental25": share(peaks(clips, mine, LABIODENTAL) > 0.25),
         }
     return figures
+
+
+def share(mask: np.ndarray) -> float:
+    """Share of true entries; nan when there are none."""
+    return float(mask.mean()) if mask.size else float("nan")
 
 
 def peaks(clips: list[Clip], probabilities: list[np.ndarray], group: tuple[str, ...]) -> np.ndarray:

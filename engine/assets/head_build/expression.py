@@ -23,9 +23,9 @@ EXTRA_UNITS = {
 }
 EXTRA_UNITS.pop("browLateralUp")
 # The friendly resting face that is baked into the neutral: how much of which unit.
-REST = {"mouthSmileLeft": 0.28, "mouthSmileRight": 0.28, "mouthDimpleLeft": 0.10, "mouthDimpleRight": 0.10,
+REST = {"mouthSmileLeft": 0.34, "mouthSmileRight": 0.34, "mouthDimpleLeft": 0.10, "mouthDimpleRight": 0.10,
         "browInnerUp": 0.12, "browOuterUpLeft": 0.10, "browOuterUpRight": 0.10,
-        "cheekSquintLeft": 0.10, "cheekSquintRight": 0.10}
+        "cheekSquintLeft": 0.12, "cheekSquintRight": 0.12, "eyeWideLeft": 0.2, "eyeWideRight": 0.2}
 EYE_COLUMN = (7748, 13352, 6785, 11465, 6787, 6789)  # upper left lid from the margin outwards
 LID_RING = 1  # the ring that is the edge of the lid
 

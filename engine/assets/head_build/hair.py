@@ -13,6 +13,7 @@ AXIS = np.array([0.0, 1.0, -0.30])  # the whorl: strands run from here to the ha
 COLUMNS, ROWS = 72, 16
 # Right half of the hairline on the neutral head (x, y, z in dm), from mid forehead to nape.
 CLEARANCE = 0.012  # dm over the skin, more than the sag of a chord between two strands
+SWEEP, FRINGE = 0.55, 0.07  # rad: how far the front is combed to the left, how far it falls there
 HEM = 0.10  # share of a strand over which the hair melts into the skin
 HAIRLINE = np.array([
     (0.00, 7.23, 1.22), (0.22, 7.25, 1.18), (0.40, 7.20, 1.10), (0.52, 7.09, 1.04), (0.58, 6.95, 0.98),
@@ -56,8 +57,11 @@ def build_hair(vertices: np.ndarray, scalp: np.ndarray) -> Part:
     for _ in range(1):  # a hand-drawn line, softened
         limit = 0.25 * np.roll(limit, 1) + 0.5 * limit + 0.25 * np.roll(limit, -1)
     along = np.linspace(0.015, 1, ROWS) ** 0.75
-    phi, along = np.meshgrid(around, along)
-    theta = along * limit[None]
+    start, along = np.meshgrid(around, along)
+    phi = start + SWEEP * np.exp(-((start / 1.0) ** 2)) * along**2  # the front is combed to one side
+    end = np.interp(phi, np.r_[around - 2 * np.pi, around, around + 2 * np.pi], np.tile(limit, 3))
+    fringe = FRINGE * np.exp(-(((phi - 0.30) / 0.32) ** 2))
+    theta = along * (end + fringe)
     local = np.stack([np.sin(theta) * np.sin(phi), np.cos(theta), np.sin(theta) * np.cos(phi)], -1)
     rays = (local @ _frame()).reshape(-1, 3)
     index, weight = _bind(np.tile(CENTRE, (len(rays), 1)), rays, vertices, scalp)
@@ -70,7 +74,7 @@ def build_hair(vertices: np.ndarray, scalp: np.ndarray) -> Part:
     triangles = grid_triangles(ROWS, COLUMNS, closed=True)
     cap = np.stack([np.zeros(COLUMNS - 2, int), np.arange(1, COLUMNS - 1), np.arange(2, COLUMNS)], -1)
     triangles = _outward(np.concatenate([triangles, cap]), ground + offset)
-    uv = np.stack([(phi.ravel() / np.pi + 1) / 2, along.ravel()], -1)
+    uv = np.stack([(start.ravel() / np.pi + 1) / 2, along.ravel()], -1)
     return Part(index, weight, offset, triangles, np.full(len(triangles), REGION["hair"]), uv, fade)
 
 

@@ -106,7 +106,7 @@ def build_lashes(neutral: np.ndarray, rings: np.ndarray, drop: np.ndarray, centr
     falls = np.flatnonzero(drop < 0.25 * drop.min())
     points, index, triangles, uv, alpha, swing = [], [], [], [], [], []
     for columns, reach, rise, share in (
-            (falls, 0.050, 0.75, 1.0), (np.setdiff1d(np.arange(28), falls), 0.022, -0.8, 0.5)):
+            (falls, 0.065, 0.75, 1.0), (np.setdiff1d(np.arange(28), falls), 0.022, -0.8, 0.5)):
         columns = columns[np.argsort(neutral[ring[columns], 0] * side)]
         edge = ring[columns]
         along = np.linspace(0, 1, len(edge))
