@@ -24,6 +24,9 @@ CODECS = (
     ("wav", "adpcm_ima_wav", 64_000, 16_000, 0.10),
 )
 
+# where Debian's asterisk-core-sounds-en-g722 lays its prompts
+SOUNDS_EN = "/usr/share/asterisk/sounds/en_US_f_Allison"
+
 
 @dataclass(frozen=True)
 class Clip:

@@ -18,7 +18,7 @@ from torch import nn
 from engine.features.encoder import EncoderConfig, SmallEncoder, save_encoder
 from engine.features.phones import BILABIAL, PHONES, SIL, indices
 from engine.training.augment import Augmentation
-from engine.training.corpus import Clip, read_corpus, read_real, split_of
+from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of
 from engine.training.loop import Figures, Schedule, train_model
 from engine.training.phone_figures import phone_figures
 from engine.training.phones import GESTURE_TABLE, frame_labels
@@ -26,7 +26,6 @@ from engine.training.phones import GESTURE_TABLE, frame_labels
 SECONDS, BATCH = 4.0, 16
 FRAMES = round(SECONDS * 50)
 DELAY_WEIGHTS = (1.0, 1.0, 0.7)
-SOUNDS = "/usr/share/asterisk/sounds/en_US_f_Allison"
 
 
 class PhoneLoss(nn.Module):
@@ -111,7 +110,7 @@ def train(
     run: Path = Path("runs/encoder"),
     extra: Sequence[Path] = (),
     extra_shares: Sequence[float] = (),
-    sounds: Path = Path(SOUNDS),
+    sounds: Path = Path(SOUNDS_EN),
     minutes: float = 45.0,
     steps: int = 4_000,
     seed: int = 0,
@@ -165,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/encoder"))
     parser.add_argument("--extra", type=Path, nargs="*", default=[])
     parser.add_argument("--extra-shares", type=float, nargs="*", default=[])
-    parser.add_argument("--sounds", type=Path, default=Path(SOUNDS))
+    parser.add_argument("--sounds", type=Path, default=Path(SOUNDS_EN))
     parser.add_argument("--minutes", type=float, default=45.0)
     parser.add_argument("--steps", type=int, default=4_000)
     parser.add_argument("--rate", type=float, default=1.5e-3)

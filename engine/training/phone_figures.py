@@ -1,11 +1,16 @@
 """How well an encoder names phones: accuracies, and the lip events that design/quality.md counts."""
 
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 
-from engine.features.encoder import FRAME_SAMPLES, SmallEncoder
+from engine.features.encoder import FRAME_SAMPLES, SmallEncoder, load_encoder
 from engine.features.phones import BILABIAL, LABIODENTAL, OPEN_VOWELS, PHONE_INDEX, indices
-from engine.training.corpus import Clip
+from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of
 from engine.training.phones import VISEME_TABLE, frame_labels
 
 NEAR = 2  # frames of 20 ms around a phone in which its event may fall
@@ -79,3 +84,28 @@ def peaks(clips: list[Clip], probabilities: list[np.ndarray], group: tuple[str, 
                 if len(piece):
                     found.append(piece.max())
     return np.array(found)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Figures of a weight file on the corpus test voices and the real prompts, as JSON."""
+    parser = argparse.ArgumentParser(prog="phone_figures", description=main.__doc__)
+    parser.add_argument("--weights", type=Path, default=None)
+    parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
+    parser.add_argument("--cache", type=Path, default=Path("runs/corpus"))
+    parser.add_argument("--sounds", type=Path, default=Path(SOUNDS_EN))
+    options = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    encoder = load_encoder(options.weights)
+    for name, clips in (
+        ("test", split_of(read_corpus(options.corpus, options.cache), "test")),
+        ("real", read_real(options.corpus / "real_en.jsonl", options.sounds)),
+    ):
+        minutes = sum(len(clip.samples) for clip in clips) / 16_000 / 60
+        for ticks, figures in phone_figures(encoder, clips).items():
+            rounded = {key: round(value, 3) for key, value in figures.items()}
+            print(json.dumps({"set": name, "clips": len(clips), "minutes": round(minutes, 1),
+                              "lookahead_ticks": ticks, **rounded}))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

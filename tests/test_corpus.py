@@ -1,0 +1,128 @@
+"""Corpus reader, codecs, labels, augmentation and the training loop, on speech-like noise made here."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import MediaError
+from engine.features import EncoderConfig, SmallEncoder, load_encoder
+from engine.features.phones import PHONE_INDEX, PHONES, VISEME_OF_PHONE
+from engine.training.augment import Augmentation
+from engine.training.corpus import CODECS, decode, read_corpus, split_of, through_codec
+from engine.training.encoder import PhoneLoss, balance
+from engine.training.extra_speech import italian_phones
+from engine.training.loop import Schedule, train_model
+from engine.training.phone_figures import phone_figures
+from engine.training.phones import frame_labels
+
+PHRASE = (("sil", 0.0, 0.2), ("AA", 0.2, 0.5), ("P", 0.5, 0.6), ("IY", 0.6, 0.9), ("M", 0.9, 1.0), ("sil", 1.0, 1.4))
+
+
+def speak(seed: int) -> np.ndarray:
+    """A buzz with a gap for each P: int16, 1.4 s."""
+    random = np.random.default_rng(seed)
+    time = np.arange(22_400) / 16_000
+    x = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20)) * 2_000
+    for name, a, b in PHRASE:
+        if name in ("sil", "P"):
+            x[int(a * 16_000) : int(b * 16_000)] = 0.0
+    return (x + random.normal(0, 3, len(x))).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    import av
+
+    folder = tmp_path_factory.mktemp("speech")
+    (folder / "audio").mkdir()
+    with (folder / "manifest.jsonl").open("w") as manifest:
+        for n, split in enumerate(("train", "train", "valid")):
+            row = {"id": f"a{n}", "voice": f"v{n}", "split": split, "duration_s": 1.4, "phones": PHRASE}
+            manifest.write(json.dumps(row) + "\n")
+            with av.open(str(folder / "audio" / f"a{n}.wav"), "w") as file:
+                stream = file.add_stream("pcm_s16le", rate=16_000, layout="mono")
+                frame = av.AudioFrame.from_ndarray(speak(n)[None], "s16", "mono")
+                frame.rate = 16_000
+                file.mux(stream.encode(frame))
+                file.mux(stream.encode(None))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clips(folder, tmp_path_factory):
+    return read_corpus(folder, tmp_path_factory.mktemp("cache"))
+
+
+def test_reads_and_splits(clips, folder, tmp_path):
+    assert [clip.split for clip in clips] == ["train", "train", "valid"]
+    assert len(split_of(clips, "train")) == 2
+    assert np.array_equal(clips[1].samples, speak(1))
+    assert clips[1].coded.shape == (22_400,) and clips[1].coded.std() > 500
+    with pytest.raises(MediaError, match=r"no manifest\.jsonl"):
+        read_corpus(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda c: f"{c[1]}-{c[2]}")
+def test_codecs_keep_time_and_level(codec):
+    samples = speak(0)
+    coded = through_codec(samples, *codec[:4])
+    assert coded.shape == samples.shape and coded.dtype == np.int16
+    lags = range(-80, 81, 2)
+    fits = [np.corrcoef(samples[200:-200], np.roll(coded, -lag)[200:-200])[0, 1] for lag in lags]
+    assert max(fits) > 0.8 and abs(list(lags)[int(np.argmax(fits))]) <= 40
+
+
+def test_decode_refuses_what_is_no_sound(tmp_path):
+    (tmp_path / "x.wav").write_text("no sound")
+    with pytest.raises(Exception, match="Invalid data"):
+        decode(str(tmp_path / "x.wav"))
+
+
+def test_frame_labels():
+    labels = frame_labels(PHRASE, 80)
+    assert labels[:10].tolist() == [0] * 10 and labels[10] == PHONE_INDEX["AA"]
+    assert labels[25] == PHONE_INDEX["P"] and labels[29] == PHONE_INDEX["P"] and labels[75] == 0
+    assert frame_labels(PHRASE, 4, start_s=-0.04).tolist() == [0] * 4
+    assert len(PHONES) == 43 and len(set(VISEME_OF_PHONE)) == 12
+
+
+def test_augmentation_is_seeded_finite_and_keeps_labels(clips):
+    first, again = Augmentation(clips, 1.0, 3), Augmentation(clips, 1.0, 3)
+    for clip in clips * 10:
+        a, b = first(clip), again(clip)
+        assert np.array_equal(a.samples, b.samples) and a.phones == b.phones
+        assert a.samples.shape == (16_000,) and np.isfinite(a.samples).all() and np.abs(a.samples).max() <= 1.0
+        assert all(x[2] == pytest.approx(y[1]) for x, y in zip(a.phones, a.phones[1:], strict=False))
+
+
+def test_italian_spelling():
+    assert italian_phones("chiamata") == "K Y AA M AA T AA"
+    assert italian_phones("cancelletto") == "K AA N CH EH L EH T AO"
+    assert italian_phones("già") == "JH AA"
+
+
+def test_trains_and_resumes_to_the_same_weights(clips, tmp_path):
+    """Two runs of a few steps: unbroken, and stopped in the middle."""
+    tiny = EncoderConfig(mels=16, stem=8, width=16, layers=1, heads=2, context=10, feed_forward=16, conv_frames=3)
+
+    def run(folder, steps):
+        torch.manual_seed(0)
+        loss = PhoneLoss(SmallEncoder(tiny), *balance([clips], [1.0]), seed=0)
+        schedule = Schedule(steps, 60.0, warmup=1, decay_from=0.999, evaluate_every=3)
+        return train_model(loss, loss, lambda model, step: {"step": float(step)}, folder, schedule)
+
+    unbroken = run(tmp_path / "a", 6)
+    run(tmp_path / "b", 3)
+    resumed = run(tmp_path / "b", 6)
+    for (name, p), q in zip(unbroken.named_parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(p, q, atol=1e-6, rtol=0, msg=name)
+    figures = phone_figures(resumed.encoder, clips)
+    assert set(figures) == {0, 1, 2} and 0.0 <= figures[1]["closure"] <= 1.0
+
+
+def test_shipped_encoder_hears_silence_and_speech():
+    encoder = load_encoder()
+    assert encoder.width == encoder(torch.zeros(1, 640)).content.shape[-1]
+    assert encoder(torch.zeros(1, 25 * 640)).voice[:, -10:].max() < 0.2
