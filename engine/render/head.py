@@ -51,6 +51,7 @@ class HeadRenderer(Stage):
         if identity is not None:
             self._identity[: len(identity)] = torch.as_tensor(identity)
         self.wardrobe = dress(face)
+        self._scratch = np.empty(surface.FIELDS, np.float32), np.empty(4, np.int64), np.empty(4, np.float32)
 
     def init_state(self, slots: int) -> HeadState:
         size = self.size
@@ -114,5 +115,6 @@ class HeadRenderer(Stage):
         """Shade what is seen, then blend the thin layers over it."""
         wear = self.wardrobe
         surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, wear.skin, wear.iris,
-                     wear.hair, paint.scene_light(colour), light)  # fmt: skip
-        surface.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, wear.hair, light)
+                     wear.hair, paint.scene_light(colour), *self._scratch, light)  # fmt: skip
+        surface.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, wear.hair,
+                        self._scratch[0], light)

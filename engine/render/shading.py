@@ -7,9 +7,9 @@ baked occlusion, mouth and eyes by how near the lips and lids are in the picture
 
 import math
 
-import numba
 import numpy as np
 
+from engine.render.kernel import inlined, kernel
 from engine.render.paint import SKIN_TONE, linear
 
 _F = np.float32
@@ -31,21 +31,19 @@ LIP = (_F(0.440), _F(0.155), _F(0.142))
 SKIN_LIGHT = tuple(_F(x) for x in linear(SKIN_TONE))
 SKIN, EYE, TEETH, TONGUE, CAVITY, HAIR, CLOTH, LASHES, BROWS = range(9)  # kinds of surface
 
-_jit = numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
 
-
-@_jit
+@inlined
 def clamp01(x):
     return min(max(x, _F(0.0)), _F(1.0))
 
 
-@_jit
+@inlined
 def smooth(low, high, x):
     t = min(max((x - low) / (high - low), _F(0.0)), _F(1.0))
     return t * t * (_F(3.0) - _F(2.0) * t)
 
 
-@_jit
+@inlined
 def power16(x):
     x = x * x
     x = x * x
@@ -53,12 +51,12 @@ def power16(x):
     return x * x
 
 
-@_jit
+@inlined
 def wrapped(cosine, wrap):
     return max(cosine + wrap, _F(0.0)) / (_F(1.0) + wrap)
 
 
-@_jit
+@inlined
 def sample4(image, u, v):
     """Bilinear, clamped look-up in uint8 (h, w, 4): four numbers 0..1."""
     height, width = image.shape[0], image.shape[1]
@@ -81,7 +79,7 @@ def sample4(image, u, v):
     return p0, p1, p2, p3
 
 
-@_jit
+@inlined
 def diffuse(nx, ny, nz, occlusion, wrap_r, wrap_g, wrap_b):
     """Light that reaches a scattering surface."""
     key = nx * KEY[0] + ny * KEY[1] + nz * KEY[2]
@@ -100,7 +98,7 @@ def diffuse(nx, ny, nz, occlusion, wrap_r, wrap_g, wrap_b):
     return r, g, b
 
 
-@_jit
+@inlined
 def shine(nx, ny, nz):
     """Broad and tight reflection of the key and the fill light (16th and 64th power)."""
     h = max(nx * KEY_HALF[0] + ny * KEY_HALF[1] + nz * KEY_HALF[2], _F(0.0))
@@ -110,7 +108,7 @@ def shine(nx, ny, nz):
     return broad + _F(0.25) * soft, tight * tight
 
 
-@_jit
+@inlined
 def edge_light(nx, ny, nz, occlusion):
     """What the light behind the head adds where the surface turns away."""
     turn = _F(1.0) - clamp01(nz)
@@ -118,7 +116,7 @@ def edge_light(nx, ny, nz, occlusion):
     return turn * clamp01(nx * RIM[0] + ny * RIM[1] + nz * RIM[2] + _F(0.35)) * occlusion
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def light_vertices(normals, kinds, fixed, out):
     """Light at every vertex, which pixels only interpolate: it changes slowly, the mesh is dense.
 
@@ -143,7 +141,7 @@ def light_vertices(normals, kinds, fixed, out):
         elif kind == CLOTH:
             r, g, b = diffuse(nx, ny, nz, occlusion, _F(0.15), _F(0.15), _F(0.15))
             last = edge_light(nx, ny, nz, occlusion)
-        elif kind == TEETH or kind == TONGUE or kind == CAVITY:
+        elif TEETH <= kind <= CAVITY:
             r, g, b = diffuse(nx, ny, nz, _F(1.0), _F(0.6), _F(0.6), _F(0.6))
             spec = broad * _F(0.05) + tight * _F(0.35)
         elif kind == BROWS:
@@ -152,7 +150,7 @@ def light_vertices(normals, kinds, fixed, out):
         out[i, 4], out[i, 5], out[i, 6], out[i, 7] = fixed[i, 0], fixed[i, 1], fixed[i, 2], last
 
 
-@_jit
+@inlined
 def shade_skin(f, skin):
     r0, g0, b0, gloss = sample4(skin, f[4], f[5])
     r, g, b = r0 * r0, g0 * g0, b0 * b0
@@ -165,7 +163,7 @@ def shade_skin(f, skin):
     return r * f[0] + add, g * f[1] + add, b * f[2] + add
 
 
-@_jit
+@inlined
 def shade_eye(f, lid, iris):
     """Ball: its direction in its own frame (z along the gaze) decides the colour; lid 0 shadowed .. 1 open."""
     norm = _F(1.0) / math.sqrt(f[0] * f[0] + f[1] * f[1] + f[2] * f[2] + _F(1e-12))
@@ -202,7 +200,7 @@ def shade_eye(f, lid, iris):
     return r + add, g + add, b + add
 
 
-@_jit
+@inlined
 def shade_wet(f, r, g, b, light, gloss):
     """Teeth, tongue and the walls of the mouth: a colour, how much light gets in, a wet shine."""
     spec = f[3] * gloss * light
@@ -210,7 +208,7 @@ def shade_wet(f, r, g, b, light, gloss):
             b * f[2] * light * light + spec)  # fmt: skip
 
 
-@_jit
+@inlined
 def shade_hair(f, hair):
     """Streaks along the strands, a band of shine across them; where f[6] is under 1 it melts into skin."""
     light, tip, sheen, _ = sample4(hair, f[4], f[5])
@@ -228,7 +226,7 @@ def shade_hair(f, hair):
     return r, g, b
 
 
-@_jit
+@inlined
 def shade_cloth(f):
     rim = f[7] * _F(0.10)
     return CLOTH_TONE[0] * f[0] + rim, CLOTH_TONE[1] * f[1] + rim, CLOTH_TONE[2] * f[2] + rim

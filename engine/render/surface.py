@@ -8,10 +8,10 @@ the pixels. Thin things (brows and lashes) are blended over the result.
 
 import math
 
-import numba
 import numpy as np
 
 from engine.render import shading
+from engine.render.kernel import inlined, kernel
 from engine.render.shading import CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, TEETH, TONGUE
 from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, PAD, SAMPLE_X
 
@@ -19,7 +19,7 @@ _F = np.float32
 FIELDS = 8  # per vertex: what `shading.light_vertices` writes
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
+@inlined
 def _weights(screen, i0, i1, i2, x, y):
     """Barycentric weights of a screen point, drawn into the triangle where they leave it."""
     x0, y0, x1, y1 = screen[i0, 0], screen[i0, 1], screen[i1, 0], screen[i1, 1]
@@ -33,7 +33,7 @@ def _weights(screen, i0, i1, i2, x, y):
     return b0 * scale, b1 * scale, b2 * scale
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def _reach(samples, kinds, row, col, step, inside, farthest):
     """Pixels from (row, col) up or down to the first one of another kind than eye (or mouth)."""
     for d in range(1, farthest):
@@ -52,7 +52,7 @@ def _reach(samples, kinds, row, col, step, inside, farthest):
     return farthest
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def _shade(kind, f, samples, kinds, row, col, scale, skin, iris, hair):
     """Light of one surface point with interpolated fields f (8,)."""
     if kind == SKIN:
@@ -85,14 +85,13 @@ def _shade(kind, f, samples, kinds, row, col, scale, skin, iris, hair):
     return shading.shade_wet(f, _F(0.16), _F(0.035), _F(0.032), light * _F(0.5), _F(0.1))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, background, light):
-    """Shade all pixels in box: light float32 (H, W, 3), linear, the background already mixed in at edges.
+@kernel
+def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, background, field, face_of, near_of, light):
+    """Shade the covered pixels of box: light float32 (H, W, 3), linear, background mixed in at edges.
 
     kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 8), background float32 (3,) linear light.
+    field float32 (8,), face_of int64 (4,), near_of float32 (4,): scratch.
     """
-    field = np.empty(FIELDS, np.float32)
-    face_of, near_of = np.empty(4, np.int64), np.empty(4, np.float32)
     scale = _F(512.0) / _F(samples.shape[0])
     to_near = _F(1.0 / NEAR_SCALE)
     for row in range(box[1], box[3]):
@@ -100,10 +99,7 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
             k0, k1 = samples[row, col, 0], samples[row, col, 1]
             k2, k3 = samples[row, col, 2], samples[row, col, 3]
             f0, f1, f2, f3 = k0 & ID_MASK, k1 & ID_MASK, k2 & ID_MASK, k3 & ID_MASK
-            if f0 == 0 and f1 == 0 and f2 == 0 and f3 == 0:
-                light[row, col, 0] = background[0]
-                light[row, col, 1] = background[1]
-                light[row, col, 2] = background[2]
+            if (f0 | f1 | f2 | f3) == 0:
                 continue
             face_of[0], face_of[1], face_of[2], face_of[3] = f0, f1, f2, f3
             whole = f0 == f1 and f0 == f2 and f0 == f3
@@ -154,11 +150,10 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
             light[row, col, 2] = blue
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def overlay(samples, triangles, faces, kinds, screen, vertex, hair, light):
-    """Blend thin things over the picture: faces int32 (n,) are the numbers of their triangles."""
+@kernel
+def overlay(samples, triangles, faces, kinds, screen, vertex, hair, field, light):
+    """Blend thin things over the picture: faces int32 (n,) are their triangles, field scratch (8,)."""
     height, width = samples.shape[0], samples.shape[1] - PAD
-    field = np.empty(FIELDS, np.float32)
     for f in faces:
         i0, i1, i2 = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         x0, y0, n0 = screen[i0, 0], screen[i0, 1], screen[i0, 2]
@@ -202,7 +197,7 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, hair, light):
                 light[row, col, 2] += (b - light[row, col, 2]) * alpha
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def _cover(kind, field, hair):
     """Colour and opacity of brows and lashes: a runs along the lid or brow, b across, c is opacity."""
     a, b, c = field[4], field[5], field[6]
@@ -215,7 +210,7 @@ def _cover(kind, field, hair):
     return _F(0.012), _F(0.009), _F(0.008), shading.clamp01(c * fringe)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def develop(light, box, samples, colour, table, out):
     """Scene light to sRGB bytes; where nothing was drawn the picture is exactly `colour`, uint8 (3,).
     """

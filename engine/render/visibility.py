@@ -11,8 +11,9 @@ branches; 0 is nothing. That is 3 times as fast as a float z-buffer with a branc
 
 import math
 
-import numba
 import numpy as np
+
+from engine.render.kernel import kernel
 
 SAMPLES = 4
 SAMPLE_X = np.array([0.375, 0.875, 0.125, 0.625], np.float32)
@@ -24,7 +25,7 @@ _FAR = np.float32(1e9)
 _SLACK = np.float32(1e-4)  # pixels by which triangles overlap, so that shared edges leave no crack
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def fill(screen, triangles, two_sided, samples, box):
     """Draw triangles into the sample buffers and widen `box` to what was touched.
 
@@ -35,7 +36,7 @@ def fill(screen, triangles, two_sided, samples, box):
     """
     rows, width, stride = samples.shape[0] * 4, samples.shape[1] - PAD, samples.shape[1] * 4
     zero, edge = np.float32(0.0), np.float32(width - 1)
-    flat = samples.ravel()
+    flat = samples.reshape(-1)
     for f in range(triangles.shape[0]):
         i0, i1, i2 = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         x0, y0, n0 = screen[i0, 0], screen[i0, 1], screen[i0, 2]
@@ -108,7 +109,7 @@ def fill(screen, triangles, two_sided, samples, box):
             box[3] = max(box[3], (last >> 2) + 1)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def clear(samples, box):
     """Empty what the last picture touched."""
     samples[box[1] : box[3], box[0] : box[2]] = 0
