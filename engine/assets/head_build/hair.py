@@ -39,14 +39,15 @@ def _profile(along: np.ndarray, around: np.ndarray) -> np.ndarray:
 
     Full on top with a lift over the forehead that leans to one side, cut short towards ears and nape.
     """
+    whorl = np.clip(along / 0.45, 0, 1) ** 2 * (3 - 2 * np.clip(along / 0.45, 0, 1))  # 0 where strands meet
     front = np.exp(-((around / 0.9) ** 2))
     back = np.exp(-(((np.abs(around) - np.pi) / 0.9) ** 2))
     inner = np.maximum(1 - along - 0.5 * HEM, 0)
     rise = 1 - np.exp(-inner / (0.09 * front + 0.30 * (1 - front)))
-    body = 0.15 + 0.05 * front + 0.04 * back + 0.03 * np.sin(around + 0.4)
+    body = 0.05 * front + 0.04 * back + 0.03 * np.sin(around + 0.4)
     lift = 0.07 * front * np.exp(-(((along - 0.72) / 0.2) ** 2)) * (1 + 0.5 * np.sin(2 * around + 0.6))
     clump = 0.010 * np.sin(around * 17 + 4 * along) + 0.007 * np.sin(around * 29 + 1.3 - 5 * along)
-    return rise * (body + lift + clump * np.minimum(1, along * 2))
+    return (1 - whorl) * 0.165 + whorl * rise * (0.15 + body + lift + clump)
 
 
 def build_hair(vertices: np.ndarray, scalp: np.ndarray) -> Part:
