@@ -11,10 +11,10 @@ SKIN_SIZE = 1024
 IRIS_SIZE = (64, 256)  # radius, angle
 HAIR_SIZE = (64, 1024)  # along the strand, around the head
 
-SKIN_TONE = (0.800, 0.565, 0.455)  # sRGB
-BLUSH = (0.775, 0.430, 0.370)
-LID_TONE = (0.700, 0.455, 0.375)
-IRIS_OUTER, IRIS_INNER, IRIS_RIM = (0.24, 0.36, 0.42), (0.50, 0.46, 0.33), (0.06, 0.09, 0.12)
+SKIN_TONE = (0.805, 0.620, 0.535)  # sRGB
+BLUSH = (0.780, 0.500, 0.450)
+LID_TONE = (0.700, 0.490, 0.425)
+IRIS_OUTER, IRIS_INNER, IRIS_RIM = (0.30, 0.38, 0.40), (0.47, 0.41, 0.29), (0.07, 0.09, 0.10)
 
 
 def linear(srgb: np.ndarray | tuple[float, ...]) -> np.ndarray:

@@ -16,18 +16,18 @@ _F = np.float32
 KEY = (_F(-0.424), _F(0.530), _F(0.735))  # towards the light, unit
 FILL = (_F(0.800), _F(0.100), _F(0.592))
 RIM = (_F(0.640), _F(0.420), _F(-0.643))
-KEY_COLOUR = (_F(1.18), _F(1.12), _F(1.03))
+KEY_COLOUR = (_F(1.16), _F(1.13), _F(1.08))
 FILL_COLOUR = (_F(0.26), _F(0.29), _F(0.34))
 RIM_COLOUR = (_F(0.60), _F(0.64), _F(0.70))
-SKY = (_F(0.40), _F(0.42), _F(0.46))
-GROUND = (_F(0.30), _F(0.265), _F(0.24))
+SKY = (_F(0.43), _F(0.455), _F(0.50))
+GROUND = (_F(0.28), _F(0.262), _F(0.25))
 # Half way between the light and the viewer, unit: for the shine.
 KEY_HALF = (_F(-0.2276), _F(0.2845), _F(0.9313))
 FILL_HALF = (_F(0.4484), _F(0.0560), _F(0.8921))
 IRIS = _F(0.43)  # sine of the angle between the gaze and the iris's rim
 HAIR_TONE = (_F(0.075), _F(0.043), _F(0.026))
 CLOTH_TONE = (_F(0.040), _F(0.058), _F(0.085))
-LIP = (_F(0.440), _F(0.155), _F(0.142))
+LIP = (_F(0.450), _F(0.175), _F(0.160))
 SKIN_LIGHT = tuple(_F(x) for x in linear(SKIN_TONE))
 SKIN, EYE, TEETH, TONGUE, CAVITY, HAIR, CLOTH, LASHES, BROWS = range(9)  # kinds of surface
 
@@ -80,7 +80,7 @@ def sample4(image, u, v):
 
 
 @inlined
-def diffuse(nx, ny, nz, occlusion, wrap_r, wrap_g, wrap_b):
+def diffuse(nx, ny, nz, occlusion, seen, wrap_r, wrap_g, wrap_b):
     """Light that reaches a scattering surface."""
     key = nx * KEY[0] + ny * KEY[1] + nz * KEY[2]
     fill = nx * FILL[0] + ny * FILL[1] + nz * FILL[2]
@@ -88,8 +88,9 @@ def diffuse(nx, ny, nz, occlusion, wrap_r, wrap_g, wrap_b):
     # Light that bounces inside a dent is warm: red is lost last.
     dark = _F(1.0) - occlusion
     o_r, o_g, o_b = _F(1.0) - _F(0.72) * dark, _F(1.0) - _F(0.90) * dark, _F(1.0) - _F(0.95) * dark
-    direct = _F(0.35) + _F(0.65) * occlusion
-    r = wrapped(key, wrap_r) * KEY_COLOUR[0] * direct + wrapped(fill, _F(0.4)) * FILL_COLOUR[0] * o_r
+    direct = _F(0.12) + _F(0.88) * seen
+    direct_r = direct + _F(0.10) * (_F(1.0) - seen)
+    r = wrapped(key, wrap_r) * KEY_COLOUR[0] * direct_r + wrapped(fill, _F(0.4)) * FILL_COLOUR[0] * o_r
     g = wrapped(key, wrap_g) * KEY_COLOUR[1] * direct + wrapped(fill, _F(0.4)) * FILL_COLOUR[1] * o_g
     b = wrapped(key, wrap_b) * KEY_COLOUR[2] * direct + wrapped(fill, _F(0.4)) * FILL_COLOUR[2] * o_b
     r += (GROUND[0] + (SKY[0] - GROUND[0]) * up) * o_r
@@ -120,32 +121,34 @@ def edge_light(nx, ny, nz, occlusion):
 def light_vertices(normals, kinds, fixed, out):
     """Light at every vertex, which pixels only interpolate: it changes slowly, the mesh is dense.
 
-    normals float32 (V, 3), kinds uint8 (V,), fixed float32 (V, 5) = a, b, c, d, occlusion. out float32
+    normals float32 (V, 3), kinds uint8 (V,), fixed float32 (V, 6) = a, b, c, d, occlusion,
+    share of the key light that arrives. out float32
     (V, 8): red, green, blue light and shine, then a, b, c, and d (inside the mouth) or edge light.
     Eyes are lit per pixel: 0 to 2 their normal, 4 to 6 the direction from the ball's centre.
     """
     for i in range(len(normals)):
         nx, ny, nz, occlusion = normals[i, 0], normals[i, 1], normals[i, 2], fixed[i, 4]
+        seen = fixed[i, 5]
         kind = kinds[i]
         r, g, b, spec, last = nx, ny, nz, _F(0.0), fixed[i, 3]
         broad, tight = shine(nx, ny, nz)
         if kind == SKIN:
-            r, g, b = diffuse(nx, ny, nz, occlusion, _F(0.36), _F(0.20), _F(0.15))
+            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.34), _F(0.22), _F(0.17))
             spec = (broad * _F(0.030) + tight * _F(0.045)) * occlusion
             last = edge_light(nx, ny, nz, occlusion)
         elif kind == HAIR:
-            r, g, b = diffuse(nx, ny, nz, occlusion, _F(0.30), _F(0.24), _F(0.20))
+            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.30), _F(0.24), _F(0.20))
             h = max(nx * KEY_HALF[0] + (ny - _F(0.12)) * KEY_HALF[1] + nz * KEY_HALF[2], _F(0.0))
             spec = power16(h) * occlusion
             last = edge_light(nx, ny, nz, occlusion)
         elif kind == CLOTH:
-            r, g, b = diffuse(nx, ny, nz, occlusion, _F(0.15), _F(0.15), _F(0.15))
+            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.15), _F(0.15), _F(0.15))
             last = edge_light(nx, ny, nz, occlusion)
         elif TEETH <= kind <= CAVITY:
-            r, g, b = diffuse(nx, ny, nz, _F(1.0), _F(0.6), _F(0.6), _F(0.6))
+            r, g, b = diffuse(nx, ny, nz, _F(1.0), _F(1.0), _F(0.6), _F(0.6), _F(0.6))
             spec = broad * _F(0.05) + tight * _F(0.35)
         elif kind == BROWS:
-            r, g, b = diffuse(nx, ny, nz, occlusion, _F(0.30), _F(0.30), _F(0.30))
+            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.30), _F(0.30), _F(0.30))
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = r, g, b, spec
         out[i, 4], out[i, 5], out[i, 6], out[i, 7] = fixed[i, 0], fixed[i, 1], fixed[i, 2], last
 
@@ -159,7 +162,7 @@ def shade_skin(f, skin):
     r += (LIP[0] * crease - r) * lip
     g += (LIP[1] * crease - g) * lip
     b += (LIP[2] * crease - b) * lip
-    add = f[3] * (_F(1.0) + _F(2.4) * lip) * gloss * _F(2.0) + f[7] * _F(0.12)
+    add = f[3] * (_F(1.0) + _F(2.0) * lip) * gloss * _F(2.0) + f[7] * _F(0.07)
     return r * f[0] + add, g * f[1] + add, b * f[2] + add
 
 
@@ -204,8 +207,8 @@ def shade_eye(f, lid, iris):
 def shade_wet(f, r, g, b, light, gloss):
     """Teeth, tongue and the walls of the mouth: a colour, how much light gets in, a wet shine."""
     spec = f[3] * gloss * light
-    return (r * f[0] * light * (_F(0.9) + _F(0.1) * light) + spec, g * f[1] * light * light + spec,
-            b * f[2] * light * light + spec)  # fmt: skip
+    warm = light * (_F(0.80) + _F(0.20) * light)  # what little light there is has come through lips
+    return r * f[0] * light + spec, g * f[1] * warm + spec, b * f[2] * warm + spec
 
 
 @inlined

@@ -70,9 +70,9 @@ def _shade(kind, f, samples, kinds, row, col, scale, skin, iris, hair):
     below = _F(_reach(samples, kinds, row, col, 1, TEETH, 40)) * scale
     opening = above + below
     depth = f[7]  # metres behind the front teeth
-    room = _F(1.0) - math.exp(-opening * _F(0.09))  # a narrow slit lets little light in
-    lip = _F(1.0) - _F(0.60) * math.exp(-above * _F(0.22))
-    light = room * lip * math.exp(-max(depth, _F(0.0)) * _F(42.0))
+    room = _F(1.0) - math.exp(-opening * _F(0.22))  # a narrow slit lets little light in
+    lip = _F(1.0) - _F(0.50) * math.exp(-above * _F(0.40))
+    light = room * lip * math.exp(-max(depth - _F(0.004), _F(0.0)) * _F(40.0))
     if kind == TEETH:
         # f[4] counts teeth along the arch, so gaps lie at whole numbers; f[5] is 0 at the gum, 1 at the edge.
         between = abs(f[4] - math.floor(f[4] + _F(0.5)))
@@ -203,9 +203,9 @@ def _cover(kind, field, hair):
     a, b, c = field[4], field[5], field[6]
     if kind != LASHES:
         # Hairs lean outwards.
-        hairs, tip, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.10) - b * _F(0.016), _F(0.2) + _F(0.5) * b)
+        hairs, tip, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.085) - b * _F(0.020), _F(0.5))
         alpha = shading.clamp01(c * _F(1.5) * (_F(0.45) + hairs) - _F(0.15) * tip) * _F(0.82)
-        return _F(0.040) * field[0], _F(0.026) * field[1], _F(0.019) * field[2], alpha
+        return _F(0.045) * field[0], _F(0.028) * field[1], _F(0.020) * field[2], alpha
     fringe = _F(0.80) + _F(0.20) * math.sin(a * _F(9000.0))
     return _F(0.012), _F(0.009), _F(0.008), shading.clamp01(c * fringe)
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from engine.render import paint
+from engine.render import paint, shading, visibility
 from engine.render.face_model import REGION, FaceModel
 from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, TEETH, TONGUE
 
@@ -20,7 +20,7 @@ TOOTH_M = 0.0078  # width of a front tooth
 @dataclass(frozen=True, slots=True)
 class Wardrobe:
     """kinds uint8 (F,) per triangle; solid int32 (n, 3) triangles of the opaque pass, their kinds and
-    sidedness; layers int32 (m,) numbers of the blended triangles; fields float32 (V, 5) and vertex_kinds uint8 (V,);
+    sidedness; layers int32 (m,) numbers of the blended triangles; fields float32 (V, 6) and vertex_kinds uint8 (V,);
     pictures uint8 (h, w, 4); tones: the table of `paint.tone_table`."""
 
     kinds: np.ndarray
@@ -58,11 +58,12 @@ def dress(face: FaceModel) -> Wardrobe:
 
 
 def _fields(face: FaceModel) -> np.ndarray:
-    """Per-vertex numbers for `shading.light_vertices`, float32 (V, 5): a, b, c, d, occlusion."""
-    out = np.zeros((len(face.mean), 5), np.float32)
+    """Per-vertex numbers for `shading.light_vertices`, float32 (V, 6): a, b, c, d, occlusion, key."""
+    out = np.zeros((len(face.mean), 6), np.float32)
     region = face.vertex_region
     out[:, 0:2] = face.uv
     out[:, 4] = face.occlusion
+    out[:, 5] = key_visibility(face)
     out[:, 2] = face.masks[:, 0]
     hair = np.isin(region, (REGION["hair"], REGION["brows"]))
     out[hair, 2] = face.alpha[hair]
@@ -101,3 +102,41 @@ def _lash_alpha(face: FaceModel, lashes: np.ndarray) -> np.ndarray:
             reach = gap[row] / max(gap[row].max(), 1e-6)
             out[row] = strength * (1 - reach) ** 1.2
     return out
+
+
+def key_visibility(face: FaceModel, directions: int = 32, spread: float = 0.20, pixels: int = 512) -> np.ndarray:
+    """Share of a soft key light that reaches each vertex of the neutral head, float32 (V,) 0 to 1.
+
+    The head is seen from points scattered over the light; a vertex is lit where nothing lies before it.
+    """
+    kinds = np.array([KIND_OF[name] for name in REGION], np.uint8)[face.triangle_region]
+    casting = np.ascontiguousarray(face.triangles[np.isin(kinds, (SKIN, HAIR, CLOTH))])
+    sided = np.zeros(len(casting), np.uint8)
+    samples = np.zeros((pixels, pixels + visibility.PAD, visibility.SAMPLES), np.int64)
+    box = np.array([0, 0, pixels, pixels])
+    lit = np.zeros(len(face.mean))
+    scatter = np.random.default_rng(0).normal(0, spread, (directions, 3))
+    for offset in scatter:
+        towards = np.array(shading.KEY, np.float64) + offset
+        towards /= np.linalg.norm(towards)
+        right = np.cross([0.0, 1.0, 0.0], towards)
+        right /= np.linalg.norm(right)
+        up = np.cross(towards, right)
+        scale = pixels / 0.60
+        screen = np.stack([
+            pixels / 2 + face.mean @ right * scale, pixels / 2 - face.mean @ up * scale, 1 + face.mean @ towards,
+        ], 1).astype(np.float32)  # fmt: skip
+        visibility.clear(samples, box)
+        visibility.fill(screen, casting, sided, samples, box)
+        column = np.clip(screen[:, 0].astype(int), 0, pixels - 1)
+        row = np.clip(screen[:, 1].astype(int), 0, pixels - 1)
+        front = (samples[row, column, 1] >> visibility.ID_BITS) / visibility.NEAR_SCALE
+        lit += np.clip((screen[:, 2] - front + 0.004) / 0.002, 0, 1)
+    lit = (lit / directions).astype(np.float32)
+    for _ in range(2):
+        total, count = np.zeros_like(lit), np.zeros_like(lit)
+        for a, b in ((0, 1), (1, 2), (2, 0)):
+            np.add.at(total, face.triangles[:, a], lit[face.triangles[:, b]])
+            np.add.at(count, face.triangles[:, a], 1)
+        lit = 0.5 * lit + 0.5 * total / np.maximum(count, 1)
+    return lit
