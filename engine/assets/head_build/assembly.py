@@ -14,6 +14,7 @@ ORIGIN = np.array([0.0, 6.29, 0.41])  # dm: where the skull sits on the neck; th
 BUST_FLOOR, BUST_SIDE = 4.15, 2.15  # dm: what lies lower or farther out is dropped
 COMPONENTS = 48
 TEETH = {"teeth_upper": slice(15060, 15128), "teeth_lower": slice(14992, 15060)}
+TONGUE = slice(13380, 13606)
 # Moves of the tooth rows (y, z) in dm: the upper edge a little below the lip line, the lower one at it.
 TEETH_MOVE = {"teeth_upper": (-0.030, -0.015), "teeth_lower": (-0.050, -0.020)}
 
@@ -45,7 +46,8 @@ def repair_head(data: Path) -> Head:
         part[:, 1] += down
         part[:, 2] += back
         part[:, 0] *= 0.94
-    mouth.place_tongue(neutral, slice(13380, 13606))
+    moved = mouth.place_tongue(neutral, TONGUE)
+    units["tongueOut"][TONGUE] -= moved * (0.6, 1, 1)  # put out, it lies where the raw data had it
     rings = mouth.find_rings(body, neutral)
     for _ in range(4):
         neutral = neutral + mouth.seal_offsets(neutral, rings)

@@ -100,10 +100,16 @@ def seal_offsets(posed: np.ndarray, rings: np.ndarray, overlap: float = 0.002) -
     return out
 
 
-def place_tongue(vertices: np.ndarray, tongue: slice) -> None:
-    """Lower the tongue behind the lower teeth, in place: its tip must not stand in front of the gap."""
+def place_tongue(vertices: np.ndarray, tongue: slice) -> np.ndarray:
+    """Flatten the tongue and lower it behind the lower teeth, in place; returns the move (n, 3) dm.
+
+    Raw, it fills the mouth up to the upper teeth, so that EE showed tongue instead of teeth.
+    """
     part = vertices[tongue]
+    before = part.copy()
     front = (part[:, 2] - part[:, 2].min()) / np.ptp(part[:, 2])
-    part[:, 1] -= 0.035 + 0.05 * front
+    floor = part[:, 1].min()
+    part[:, 1] = floor + 0.58 * (part[:, 1] - floor) - 0.05
     part[:, 2] -= 0.09 * front
-    part[:, 0] *= 1.05
+    part[:, 0] *= 0.92
+    return part - before

@@ -20,10 +20,10 @@ def build_row(rest: np.ndarray, upper: bool) -> Part:
     row = UPPER_TEETH if upper else LOWER_TEETH
     start = 15060 if upper else 14992
     edge_y = rest[:, 1].min() if upper else rest[:, 1].max()
-    side_m, front = np.abs(rest[:, 0]).max() * 0.93, rest[:, 2].max() - 0.005
+    side, front = np.abs(rest[:, 0]).max() * (0.93 if upper else 0.86), rest[:, 2].max() - 0.005
     depth = (front - rest[:, 2].min()) * 1.1
     sign = 1.0 if upper else -1.0
-    length, arch = _arch(side_m, front, depth)
+    length, arch = _arch(side, front, depth)
     points, triangles, uv, region, dark = [], [], [], [], []
     for half in (1, -1):
         at = 0.0
