@@ -1,5 +1,10 @@
 // One WebRTC connection to the engine, and what can be measured of it.
 
+// Browsers leave sound up to 30 ms (and at first more) behind the picture; the picture is held back to meet it.
+const STEP_MS = 700;
+const AIM_MS = -6; // a sound a little late is natural, an early one is not
+const FIRST_HOLD_MS = 30;
+const LONGEST_HOLD_MS = 250;
 const GATHER_MS = 1500; // host candidates come at once; nothing is asked of the internet
 
 /** An error with a text for people; `again`: whether trying again by itself may help. */
@@ -58,7 +63,10 @@ export class Connection {
       peer.addTransceiver("video", { direction: "recvonly" });
       if (microphone) peer.addTransceiver(microphone.getAudioTracks()[0], { direction: "sendrecv", streams: [microphone] });
       else peer.addTransceiver("audio", { direction: "recvonly" });
-      peer.ontrack = (event) => self.stream.addTrack(event.track);
+      peer.ontrack = (event) => {
+        self.stream.addTrack(event.track);
+        if (event.track.kind === "video" && "jitterBufferTarget" in event.receiver) event.receiver.jitterBufferTarget = FIRST_HOLD_MS;
+      };
       peer.onconnectionstatechange = () => changed(peer.connectionState);
       await peer.setLocalDescription();
       await gathered(peer);
@@ -81,6 +89,9 @@ export class Connection {
     this.stream = new MediaStream();
     this.id = null;
     this.before = null;
+    this.holdMs = FIRST_HOLD_MS;
+    this.offsets = [];
+    this.stepping = setInterval(() => this.#keepInStep().catch(() => {}), STEP_MS);
   }
 
   setBackground(colour) {
@@ -93,6 +104,7 @@ export class Connection {
   }
 
   close() {
+    clearInterval(this.stepping);
     this.peer.onconnectionstatechange = null;
     this.peer.close();
     this.microphone?.getTracks().forEach((track) => track.stop());
@@ -127,6 +139,7 @@ export class Connection {
       framesDropped: video?.framesDropped ?? 0,
       packetsLost: (video?.packetsLost ?? 0) + (audio?.packetsLost ?? 0),
       concealedSamples: audio?.concealedSamples ?? 0,
+      holdMs: this.holdMs,
       videoBufferMs: mean(video?.jitterBufferDelay, video?.jitterBufferEmittedCount),
       audioBufferMs: mean(audio?.jitterBufferDelay, audio?.jitterBufferEmittedCount),
       decodeMs: mean(video?.totalDecodeTime, video?.framesDecoded),
@@ -135,13 +148,28 @@ export class Connection {
     };
   }
 
-  /** Pictures per second since the last call that was at least half a second ago. */
+  /** Move the picture's buffer so that sound and picture meet: the median of three measurements decides. */
+  async #keepInStep() {
+    const receiver = this.peer.getReceivers().find((one) => one.track.kind === "video");
+    if (!receiver || !("jitterBufferTarget" in receiver)) return;
+    const offset = (await this.stats()).avOffsetMs;
+    if (offset !== null) this.offsets.push(offset);
+    if (this.offsets.length >= 3) {
+      const median = this.offsets.sort((a, b) => a - b)[1];
+      this.offsets = [];
+      const error = median - AIM_MS;
+      if (Math.abs(error) > 5) this.holdMs = Math.min(LONGEST_HOLD_MS, Math.max(0, this.holdMs - 0.7 * error));
+    }
+    receiver.jitterBufferTarget = this.holdMs;
+  }
+
+  /** Pictures per second since the last call that was at least 0.9 s ago. */
   #fps(video) {
     if (!video) return 0;
     const now = { time: video.timestamp, frames: video.framesDecoded, fps: video.framesPerSecond ?? 0 };
     const past = this.before;
     if (!past) this.before = now;
-    else if (now.time - past.time >= 500) {
+    else if (now.time - past.time >= 900) {
       now.fps = (1000 * (now.frames - past.frames)) / (now.time - past.time);
       this.before = now;
     }
