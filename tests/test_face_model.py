@@ -35,8 +35,12 @@ def test_rebuilding_gives_the_committed_asset():
     assert built.keys() == committed.keys()
     for name, value in built.items():
         assert value.dtype == committed[name].dtype, name
-        np.testing.assert_allclose(value.astype(float), committed[name].astype(float), atol=2e-3 if name in (
-            "occlusion", "masks", "uv") else 2e-5, err_msg=name)
+        np.testing.assert_allclose(
+            value.astype(float),
+            committed[name].astype(float),
+            atol=2e-3 if name in ("occlusion", "masks", "uv") else 2e-5,
+            err_msg=name,
+        )
 
 
 def test_the_asset_is_small_and_whole():
@@ -74,8 +78,10 @@ def test_left_mirrors_right():
     eyes = [FACE.eyes(layout.vector(), None)[0][s] for s in (0, 1)]
     np.testing.assert_allclose(eyes[0] * (-1, 1, 1), eyes[1], atol=1e-5)
     cells = {tuple(np.rint(p * 2e4).astype(int)) for p in FACE.mean[SKIN]}
-    found = sum(any((-x + dx, y + dy, z + dz) in cells for dx, dy, dz in itertools.product((-1, 0, 1), repeat=3))
-                for x, y, z in cells)
+    found = sum(
+        any((-x + dx, y + dy, z + dz) in cells for dx, dy, dz in itertools.product((-1, 0, 1), repeat=3))
+        for x, y, z in cells
+    )
     assert found / len(cells) > 0.97
     smile = [LIPS.landmarks(layout.vector(**{f"mouthSmile{s}": 1})) for s in ("Left", "Right")]
     np.testing.assert_allclose(smile[0][2] * (-1, 1, 1), smile[1][3], atol=2e-5)
@@ -84,8 +90,14 @@ def test_left_mirrors_right():
 @pytest.mark.parametrize("blink", np.linspace(0, 1, 6))
 @pytest.mark.parametrize("gaze", [(0, 0), (0.4, -0.25), (-0.35, 0.2)])
 def test_lids_stay_over_the_ball(blink, gaze):
-    motion = layout.vector(blinkLeft=blink, blinkRight=blink, gazeYawLeft=gaze[0], gazePitchLeft=gaze[1],
-                           gazeYawRight=gaze[0], gazePitchRight=gaze[1])
+    motion = layout.vector(
+        blinkLeft=blink,
+        blinkRight=blink,
+        gazeYawLeft=gaze[0],
+        gazePitchLeft=gaze[1],
+        gazeYawRight=gaze[0],
+        gazePitchRight=gaze[1],
+    )
     points = FACE.vertices(motion)
     centres, radii, _ = FACE.eyes(motion)
     for side in range(2):
@@ -124,8 +136,13 @@ def test_lips_can_close_at_any_jaw(jaw):
 
 
 def test_lip_measures_have_meaning():
-    named = [layout.vector(), layout.vector(jawOpen=0.3), layout.vector(jawOpen=0.6),
-             layout.vector(mouthPucker=0.8), layout.vector(mouthSmileLeft=0.8, mouthSmileRight=0.8)]
+    named = [
+        layout.vector(),
+        layout.vector(jawOpen=0.3),
+        layout.vector(jawOpen=0.6),
+        layout.vector(mouthPucker=0.8),
+        layout.vector(mouthSmileLeft=0.8, mouthSmileRight=0.8),
+    ]
     aperture, width = LIPS.aperture(np.stack(named)), LIPS.width(np.stack(named))
     assert aperture[0] == 0 and width[0] == pytest.approx(1)
     assert 0.15 < aperture[1] < aperture[2] < 0.8

@@ -14,8 +14,11 @@ def sparsify(basis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         ids.append(moving)
         moves.append(field[moving])
         starts.append(starts[-1] + len(moving))
-    return (np.array(starts, np.int32), np.concatenate(ids).astype(np.int32),
-            np.ascontiguousarray(np.concatenate(moves), np.float32))
+    return (
+        np.array(starts, np.int32),
+        np.concatenate(ids).astype(np.int32),
+        np.ascontiguousarray(np.concatenate(moves), np.float32),
+    )
 
 
 def incidence(triangles: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:

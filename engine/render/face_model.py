@@ -15,13 +15,28 @@ from engine.motion import layout
 from engine.render import face_kernels
 
 ASSET = Path(__file__).parents[1] / "assets" / "head.safetensors"
-REGIONS = ("skin", "lips", "eye_left", "eye_right", "lashes", "teeth_upper", "teeth_lower", "gums",
-           "tongue", "mouth_inside", "hair", "brows", "shirt")
+REGIONS = (
+    "skin",
+    "lips",
+    "eye_left",
+    "eye_right",
+    "lashes",
+    "teeth_upper",
+    "teeth_lower",
+    "gums",
+    "tongue",
+    "mouth_inside",
+    "hair",
+    "brows",
+    "shirt",
+)
 REGION = {name: i for i, name in enumerate(REGIONS)}
 MASKS = ("lips", "cheeks", "nose", "ears", "lids", "stubble")
 LID_MARGIN_M = 0.0006  # least thickness of a lid over the ball
-_LOOK = {side: tuple(layout.INDEX[f"eyeLook{way}{side}"] for way in ("Down", "In", "Out", "Up"))
-         for side in ("Left", "Right")}
+_LOOK = {
+    side: tuple(layout.INDEX[f"eyeLook{way}{side}"] for way in ("Down", "In", "Out", "Up"))
+    for side in ("Left", "Right")
+}
 
 
 @dataclass(slots=True)
@@ -45,8 +60,9 @@ class FaceModel:
 
     def __init__(self, tensors: dict[str, np.ndarray], names: list[str]):
         if names != list(layout.EXPRESSION):
-            raise WeightsError("this head was built for other expression names: "
-                               "run python -m engine.assets.build_head again")
+            raise WeightsError(
+                "this head was built for other expression names: run python -m engine.assets.build_head again"
+            )
         self.triangles = tensors["triangles"]
         self.triangle_region = tensors["triangle_region"]
         self.vertex_region = tensors["vertex_region"]
@@ -64,8 +80,7 @@ class FaceModel:
         self.lip_rings = tensors["lip_rings"]
         self.lid_rings = tensors["lid_rings"]
         self.look_rad = tensors["look_rad"]
-        self._eye = {n: tensors[n] for n in ("eye_centre", "eye_radius", "eye_centre_identity",
-                                             "eye_radius_identity")}
+        self._eye = {n: tensors[n] for n in ("eye_centre", "eye_radius", "eye_centre_identity", "eye_radius_identity")}
         self.eye_vertices = tuple(self._span(REGION[n]) for n in ("eye_left", "eye_right"))
         self._sparse = face_kernels.sparsify(self.expression)
         self._incidence = face_kernels.incidence(self.triangles, len(self.mean))
@@ -163,12 +178,13 @@ class FaceModel:
             lids, margin = self._lids[side]
             face_kernels.push_out(points, lids, margin, person.eye_centre[side], person.eye_radius[side])
             face_kernels.turn(points[self.eye_vertices[side]], turns[side], person.eye_centre[side])
-        face_kernels.skin_neck(points, self.neck_weight, self.head_rotation(motion),
-                               np.asarray(motion[layout.TRANSLATION], np.float32))
+        face_kernels.skin_neck(
+            points, self.neck_weight, self.head_rotation(motion), np.asarray(motion[layout.TRANSLATION], np.float32)
+        )
         return points
 
     def eyes(self, motion: np.ndarray, identity: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """World-space balls: centres (2, 3), radii (2,), rotations (2, 3, 3) whose third column is the gaze."""
+        """World-space balls: centres (2, 3), radii (2,), rotations (2, 3, 3); third column: the gaze."""
         person = self.person(identity)
         head = self.head_rotation(motion)
         centre = person.eye_centre @ head.T + np.asarray(motion[layout.TRANSLATION], np.float32)
@@ -184,10 +200,14 @@ class FaceModel:
 def rotation(pitch: float, yaw: float, roll: float) -> np.ndarray:
     """float32 (3, 3): R_y(yaw) R_x(pitch) R_z(-roll), in the signs of `engine.motion.layout`."""
     cp, sp, cy, sy, cr, sr = (f(a) for a in (pitch, yaw, -roll) for f in (np.cos, np.sin))
-    return np.array([
-        [cy * cr + sy * sp * sr, -cy * sr + sy * sp * cr, sy * cp],
-        [cp * sr, cp * cr, -sp],
-        [-sy * cr + cy * sp * sr, sy * sr + cy * sp * cr, cy * cp]], np.float32)
+    return np.array(
+        [
+            [cy * cr + sy * sp * sr, -cy * sr + sy * sp * cr, sy * cp],
+            [cp * sr, cp * cr, -sp],
+            [-sy * cr + cy * sp * sr, sy * sr + cy * sp * cr, cy * cp],
+        ],
+        np.float32,
+    )
 
 
 @lru_cache(maxsize=4)
@@ -199,5 +219,6 @@ def _load(path: Path) -> FaceModel:
             names = (file.metadata() or {}).get("expression", "").split()
             return FaceModel({key: file.get_tensor(key) for key in file.keys()}, names)  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"cannot read the head {path}: {error}; "
-                           "build it with python -m engine.assets.build_head") from error
+        raise WeightsError(
+            f"cannot read the head {path}: {error}; build it with python -m engine.assets.build_head"
+        ) from error

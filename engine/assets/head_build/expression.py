@@ -12,7 +12,7 @@ from engine.motion.layout import ARKIT
 UNITS = "mpfb2/targets/expression/units/caucasian"
 # Units beyond ARKit worth having, as (name in the layout, MakeHuman units that are added up).
 EXTRA_UNITS = {
-    "browLateralUp": (), "nostrilFlare": ("nose-left-dilatation", "nose-right-dilatation"),
+    "nostrilFlare": ("nose-left-dilatation", "nose-right-dilatation"),
     "noseDown": ("nose-depression",),
     "lipCornerPull": ("mouth-corner-puller",),
     "lipUpperRaise": ("mouth-upward-retraction",),
@@ -21,11 +21,20 @@ EXTRA_UNITS = {
     "mouthPursing": ("mouth-pursing",),
     "neckTense": ("neck-platysma",),
 }
-EXTRA_UNITS.pop("browLateralUp")
 # The friendly resting face that is baked into the neutral: how much of which unit.
-REST = {"mouthSmileLeft": 0.34, "mouthSmileRight": 0.34, "mouthDimpleLeft": 0.10, "mouthDimpleRight": 0.10,
-        "browInnerUp": 0.12, "browOuterUpLeft": 0.10, "browOuterUpRight": 0.10,
-        "cheekSquintLeft": 0.12, "cheekSquintRight": 0.12, "eyeWideLeft": 0.2, "eyeWideRight": 0.2}
+REST = {
+    "mouthSmileLeft": 0.34,
+    "mouthSmileRight": 0.34,
+    "mouthDimpleLeft": 0.10,
+    "mouthDimpleRight": 0.10,
+    "browInnerUp": 0.12,
+    "browOuterUpLeft": 0.10,
+    "browOuterUpRight": 0.10,
+    "cheekSquintLeft": 0.12,
+    "cheekSquintRight": 0.12,
+    "eyeWideLeft": 0.2,
+    "eyeWideRight": 0.2,
+}
 EYE_COLUMN = (7748, 13352, 6785, 11465, 6787, 6789)  # upper left lid from the margin outwards
 LID_RING = 1  # the ring that is the edge of the lid
 
@@ -62,8 +71,7 @@ def look_angles(units: dict[str, np.ndarray], vertices: np.ndarray) -> np.ndarra
     return np.array([np.arctan2(np.hypot(m[0], m[1]), depth + m[2]) for m in moves])
 
 
-def repair_units(units: dict[str, np.ndarray], neutral: np.ndarray, quads: np.ndarray,
-                 mirror: np.ndarray) -> None:
+def repair_units(units: dict[str, np.ndarray], neutral: np.ndarray, quads: np.ndarray, mirror: np.ndarray) -> None:
     """Mend, in place, what the raw units get wrong on this neutral (already at rest, lips sealed)."""
     rings = find_rings(quads, neutral)
     units["mouthFunnel"][14992:15128] = 0  # teeth do not follow the lips
@@ -89,8 +97,7 @@ def lid_rings(quads: np.ndarray, mirror: np.ndarray, side: str) -> np.ndarray:
     return rings if side == "Left" else mirror[rings]
 
 
-def fit_blink(field: np.ndarray, neutral: np.ndarray, quads: np.ndarray, mirror: np.ndarray,
-              side: str) -> np.ndarray:
+def fit_blink(field: np.ndarray, neutral: np.ndarray, quads: np.ndarray, mirror: np.ndarray, side: str) -> np.ndarray:
     """Scale a blink so that the upper lid's edge comes down exactly onto the lower lid's, at every x."""
     edge = lid_rings(quads, mirror, side)[LID_RING]
     drop = field[edge, 1]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from engine.assets.head_build.parts import REGION, Part, clip_part, grid_triangles, vertex_normals
+from engine.assets.head_build.parts import Part, clip_part, grid_triangles, vertex_normals
+from engine.render.face_model import REGION
 
 EYE_VERTICES = {"left": slice(14598, 14670), "right": slice(14670, 14742)}
 EYE_RINGS, EYE_SECTORS = 9, 20
@@ -40,8 +41,15 @@ def build_eye(vertices: np.ndarray, side: str) -> tuple[Part, np.ndarray, float]
     triangles[inward] = triangles[inward][:, ::-1]
     n = len(points)
     uv = np.stack([theta.ravel() / EYE_EXTENT_RAD, phi.ravel() / (2 * np.pi)], -1)
-    part = Part(np.zeros((n, 1), int), np.zeros((n, 1)), points, triangles,
-                np.full(len(triangles), REGION["eye_" + side]), uv, np.ones(n))
+    part = Part(
+        np.zeros((n, 1), int),
+        np.zeros((n, 1)),
+        points,
+        triangles,
+        np.full(len(triangles), REGION["eye_" + side]),
+        uv,
+        np.ones(n),
+    )
     return part, centre, radius
 
 
@@ -68,7 +76,6 @@ def build_dress(vertices: np.ndarray, triangles: np.ndarray, uv: np.ndarray) -> 
     field = neckline(vertices)
     near = triangles[(field[triangles] > -0.5).any(1)]
     index, weight, cut = clip_part(near, field)
-    base = (vertices[index] * weight[..., None]).sum(1)
     normal = vertex_normals(vertices, triangles)
     out = (normal[index] * weight[..., None]).sum(1)
     out /= np.linalg.norm(out, axis=1, keepdims=True)
@@ -77,11 +84,17 @@ def build_dress(vertices: np.ndarray, triangles: np.ndarray, uv: np.ndarray) -> 
     offset = out * lift[:, None]
     rim = np.flatnonzero(np.abs(depth) < 1e-9)
     triangles_out, part_index, part_weight, part_offset = _close_rim(cut, rim, index, weight, offset, out)
-    del base
     n = len(part_index)
     flat = (uv[part_index] * part_weight[..., None]).sum(1)
-    return Part(part_index, part_weight, part_offset, triangles_out,
-                np.full(len(triangles_out), REGION["shirt"]), flat, np.ones(n))
+    return Part(
+        part_index,
+        part_weight,
+        part_offset,
+        triangles_out,
+        np.full(len(triangles_out), REGION["shirt"]),
+        flat,
+        np.ones(n),
+    )
 
 
 def _close_rim(cut, rim, index, weight, offset, out):
@@ -94,6 +107,9 @@ def _close_rim(cut, rim, index, weight, offset, out):
         for p, q in ((a, b), (b, c), (c, a)):
             if on_rim[p] and on_rim[q]:
                 extra += [(q, p, inner[int(p)]), (q, inner[int(p)], inner[int(q)])]
-    return (np.concatenate([cut, np.array(extra, int).reshape(-1, 3)]),
-            np.concatenate([index, index[rim]]), np.concatenate([weight, weight[rim]]),
-            np.concatenate([offset, -0.02 * out[rim]]))
+    return (
+        np.concatenate([cut, np.array(extra, int).reshape(-1, 3)]),
+        np.concatenate([index, index[rim]]),
+        np.concatenate([weight, weight[rim]]),
+        np.concatenate([offset, -0.02 * out[rim]]),
+    )

@@ -6,7 +6,8 @@ The grid's columns are strands, so its uv is (around the head, along the strand)
 
 import numpy as np
 
-from engine.assets.head_build.parts import REGION, Part, cast_rays, grid_triangles, vertex_normals
+from engine.assets.head_build.parts import Part, cast_rays, grid_triangles, vertex_normals
+from engine.render.face_model import REGION
 
 CENTRE = np.array([0.0, 6.80, 0.40])  # dm, inside the skull; rays to the scalp start here
 AXIS = np.array([0.0, 1.0, -0.30])  # the whorl: strands run from here to the hairline
@@ -15,11 +16,27 @@ COLUMNS, ROWS = 72, 16
 CLEARANCE = 0.012  # dm over the skin, more than the sag of a chord between two strands
 SWEEP, FRINGE = 0.55, 0.07  # rad: how far the front is combed to the left, how far it falls there
 HEM = 0.10  # share of a strand over which the hair melts into the skin
-HAIRLINE = np.array([
-    (0.00, 7.23, 1.22), (0.22, 7.25, 1.18), (0.40, 7.20, 1.10), (0.52, 7.09, 1.04), (0.58, 6.95, 0.98),
-    (0.62, 6.80, 0.90), (0.66, 6.66, 0.80), (0.69, 6.50, 0.70), (0.70, 6.50, 0.62), (0.70, 6.68, 0.53),
-    (0.70, 6.76, 0.42), (0.70, 6.70, 0.28), (0.67, 6.50, 0.16), (0.58, 6.25, 0.08), (0.42, 6.02, 0.00),
-    (0.20, 5.90, -0.08), (0.00, 5.87, -0.10)])
+HAIRLINE = np.array(
+    [
+        (0.00, 7.23, 1.22),
+        (0.22, 7.25, 1.18),
+        (0.40, 7.20, 1.10),
+        (0.52, 7.09, 1.04),
+        (0.58, 6.95, 0.98),
+        (0.62, 6.80, 0.90),
+        (0.66, 6.66, 0.80),
+        (0.69, 6.50, 0.70),
+        (0.70, 6.50, 0.62),
+        (0.70, 6.68, 0.53),
+        (0.70, 6.76, 0.42),
+        (0.70, 6.70, 0.28),
+        (0.67, 6.50, 0.16),
+        (0.58, 6.25, 0.08),
+        (0.42, 6.02, 0.00),
+        (0.20, 5.90, -0.08),
+        (0.00, 5.87, -0.10),
+    ]
+)
 
 
 def _frame() -> np.ndarray:

@@ -8,8 +8,7 @@ from engine.assets.head_build.source import read_target
 
 DETAIL_SD, MACRO_SD = 0.20, 0.35  # spread of a slider among people: chosen so that 2 sd still look human
 FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "chin", "cheek", "ears", "neck")
-OPPOSITES = (("incr", "decr"), ("up", "down"), ("in", "out"), ("forward", "backward"),
-             ("opened-up", "closure"))
+OPPOSITES = (("incr", "decr"), ("up", "down"), ("in", "out"), ("forward", "backward"), ("opened-up", "closure"))
 MACRO = "mpfb2/targets/macrodetails"
 
 
@@ -49,21 +48,36 @@ def directions(data: Path) -> tuple[list[str], np.ndarray]:
         else:
             out[name] = DETAIL_SD * value
     body = "averagemuscle-averageweight"
-    young = {(p, g): _load(data, f"{p}-{g}-young")
-             for p in ("caucasian", "asian", "african") for g in ("female", "male")}
+    young = {
+        (p, g): _load(data, f"{p}-{g}-young") for p in ("caucasian", "asian", "african") for g in ("female", "male")
+    }
     mean = sum(young.values()) / 6
-    out["macro/gender"] = MACRO_SD * (_load(data, f"universal-male-young-{body}")
-                                      - _load(data, f"universal-female-young-{body}")
-                                      + sum(v * (1 if g == "male" else -1) / 3 for (_, g), v in young.items()))
+    out["macro/gender"] = MACRO_SD * (
+        _load(data, f"universal-male-young-{body}")
+        - _load(data, f"universal-female-young-{body}")
+        + sum(v * (1 if g == "male" else -1) / 3 for (_, g), v in young.items())
+    )
     for people in ("caucasian", "asian", "african"):
         out[f"macro/{people}"] = MACRO_SD * (0.5 * (young[people, "female"] + young[people, "male"]) - mean)
     for gender in ("female", "male"):
-        out[f"macro/age-{gender}"] = MACRO_SD * 0.5 * (
-            _load(data, f"universal-{gender}-old-{body}") - _load(data, f"universal-{gender}-young-{body}")
-            + _load(data, f"caucasian-{gender}-old") - young["caucasian", gender])
-        out[f"macro/weight-{gender}"] = MACRO_SD * 0.5 * (
-            _load(data, f"universal-{gender}-young-averagemuscle-maxweight")
-            - _load(data, f"universal-{gender}-young-averagemuscle-minweight"))
+        out[f"macro/age-{gender}"] = (
+            MACRO_SD
+            * 0.5
+            * (
+                _load(data, f"universal-{gender}-old-{body}")
+                - _load(data, f"universal-{gender}-young-{body}")
+                + _load(data, f"caucasian-{gender}-old")
+                - young["caucasian", gender]
+            )
+        )
+        out[f"macro/weight-{gender}"] = (
+            MACRO_SD
+            * 0.5
+            * (
+                _load(data, f"universal-{gender}-young-averagemuscle-maxweight")
+                - _load(data, f"universal-{gender}-young-averagemuscle-minweight")
+            )
+        )
     return list(out), np.stack(list(out.values()))
 
 

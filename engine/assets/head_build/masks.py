@@ -4,10 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.assets.head_build.source import BaseMesh, read_skin_weights
+from engine.assets.head_build.source import BaseMesh, read_mesh, read_skin_weights
 
-HEAD_BONES = ("head", "jaw", "eye", "levator", "oculi", "orbicularis", "oris", "risorius", "special",
-              "temporalis", "tongue")
+HEAD_BONES = (
+    "head",
+    "jaw",
+    "eye",
+    "levator",
+    "oculi",
+    "orbicularis",
+    "oris",
+    "risorius",
+    "special",
+    "temporalis",
+    "tongue",
+)
 NECK_BONES = {"neck01": 0.25, "neck02": 0.55, "neck03": 0.85}
 
 
@@ -65,3 +76,17 @@ def cylinder_uv(vertices: np.ndarray) -> np.ndarray:
     u = 0.5 + 0.5 * np.sign(turn) * np.abs(turn) ** 0.8
     v = (vertices[:, 1] - 4.2) / (7.8 - 4.2)
     return np.stack([u, np.clip(v, 0, 1)], -1)
+
+
+def paint_masks(data: Path, neutral: np.ndarray) -> np.ndarray:
+    """(N, masks) painted weights 0..1 on the base mesh, in the order of `face_model.MASKS`."""
+    mesh, v = read_mesh(data), neutral
+    body = mesh.quads[mesh.groups == "body"]
+    lips = smooth_field(texture_mask(data, mesh, "lips"), body, 1)
+    ears = smooth_field(texture_mask(data, mesh, "ears"), body, 2)
+    lids = smooth_field(texture_mask(data, mesh, "eyelids"), body, 2)
+    cheeks = blob(v, (0.42, 6.30, 1.22), 0.16)
+    nose = blob(v, (0.0, 6.30, 1.50), 0.09)
+    beard = np.clip((6.12 - v[:, 1]) / 0.2, 0, 1) * np.clip((v[:, 1] - 5.5) / 0.15, 0, 1)
+    beard = beard * np.clip((v[:, 2] - 0.55) / 0.3, 0, 1) * (1 - lips)
+    return np.clip(np.stack([lips, cheeks, nose, ears, lids, beard], -1), 0, 1)

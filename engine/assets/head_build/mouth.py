@@ -62,8 +62,10 @@ def find_rings(quads: np.ndarray, vertices: np.ndarray) -> np.ndarray:
 
 def spread(points: np.ndarray, offsets: np.ndarray, at: np.ndarray, reach: float) -> np.ndarray:
     """A smooth field (N, 3) that equals `offsets` at `points` and fades over `reach` (Gaussian RBF)."""
+
     def kernel(a, b):
         return np.exp(-((a[:, None] - b[None]) ** 2).sum(-1) / (2 * reach**2))
+
     weights = np.linalg.solve(kernel(points, points) + 0.02 * np.eye(len(points)), offsets)
     return kernel(at, points) @ weights
 

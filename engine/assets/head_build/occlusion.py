@@ -60,8 +60,9 @@ def sphere_directions(count: int) -> np.ndarray:
     return np.stack([radius * np.cos(turn), y, radius * np.sin(turn)], -1)
 
 
-def ambient_occlusion(vertices: np.ndarray, normals: np.ndarray, triangles: np.ndarray,
-                      directions: int = 160, slack: float = 0.0) -> np.ndarray:
+def ambient_occlusion(
+    vertices: np.ndarray, normals: np.ndarray, triangles: np.ndarray, directions: int = 160, slack: float = 0.0
+) -> np.ndarray:
     """float (V,) 1 open .. 0 closed: the cosine-weighted share of directions from which light arrives."""
     rays = sphere_directions(directions)
     seen = seen_from(vertices + normals * slack, triangles, rays, slack)

@@ -8,10 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-REGIONS = ("skin", "lips", "eye_left", "eye_right", "lashes", "teeth_upper", "teeth_lower", "gums",
-           "tongue", "mouth_inside", "hair", "brows", "shirt")
-REGION = {name: i for i, name in enumerate(REGIONS)}
-
 
 @dataclass(slots=True)
 class Part:
@@ -48,8 +44,7 @@ def from_base(triangles: np.ndarray, region: np.ndarray | int, uv: np.ndarray) -
     used, local = np.unique(triangles, return_inverse=True)
     n = len(used)
     regions = np.broadcast_to(np.asarray(region), (len(triangles),)).copy()
-    return Part(used[:, None], np.ones((n, 1)), np.zeros((n, 3)), local.reshape(-1, 3), regions,
-                uv[used], np.ones(n))
+    return Part(used[:, None], np.ones((n, 1)), np.zeros((n, 3)), local.reshape(-1, 3), regions, uv[used], np.ones(n))
 
 
 def clip_part(triangles: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -100,16 +95,18 @@ def grid_triangles(rows: int, columns: int, closed: bool = False) -> np.ndarray:
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Unit normals (V, 3), weighted by area."""
-    face = np.cross(vertices[triangles[:, 1]] - vertices[triangles[:, 0]],
-                    vertices[triangles[:, 2]] - vertices[triangles[:, 0]])
+    face = np.cross(
+        vertices[triangles[:, 1]] - vertices[triangles[:, 0]], vertices[triangles[:, 2]] - vertices[triangles[:, 0]]
+    )
     out = np.zeros_like(vertices)
     for k in range(3):
         np.add.at(out, triangles[:, k], face)
     return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
 
 
-def cast_rays(origins: np.ndarray, rays: np.ndarray, vertices: np.ndarray, triangles: np.ndarray,
-              farthest: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cast_rays(
+    origins: np.ndarray, rays: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, farthest: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where each ray meets the mesh: triangle id (n,) or -1, barycentrics (n, 3), distance (n,)."""
     a = vertices[triangles[:, 0]]
     e1, e2 = vertices[triangles[:, 1]] - a, vertices[triangles[:, 2]] - a

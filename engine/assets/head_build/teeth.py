@@ -2,13 +2,26 @@
 
 import numpy as np
 
-from engine.assets.head_build.parts import REGION, Part
+from engine.assets.head_build.parts import Part
+from engine.render.face_model import REGION
 
 # Half rows from the midline outwards, in dm: width, height of the crown, lift of its edge.
-UPPER_TEETH = ((0.080, 0.095, 0.000), (0.064, 0.086, 0.007), (0.072, 0.095, 0.003), (0.066, 0.082, 0.010),
-               (0.066, 0.078, 0.014), (0.095, 0.072, 0.018))
-LOWER_TEETH = ((0.052, 0.080, 0.000), (0.056, 0.080, 0.001), (0.064, 0.086, -0.004), (0.066, 0.076, 0.004),
-               (0.066, 0.072, 0.008), (0.100, 0.066, 0.010))
+UPPER_TEETH = (
+    (0.080, 0.095, 0.000),
+    (0.064, 0.086, 0.007),
+    (0.072, 0.095, 0.003),
+    (0.066, 0.082, 0.010),
+    (0.066, 0.078, 0.014),
+    (0.095, 0.072, 0.018),
+)
+LOWER_TEETH = (
+    (0.052, 0.080, 0.000),
+    (0.056, 0.080, 0.001),
+    (0.064, 0.086, -0.004),
+    (0.066, 0.076, 0.004),
+    (0.066, 0.072, 0.008),
+    (0.100, 0.066, 0.010),
+)
 ACROSS = np.array([-1.0, -0.62, 0.0, 0.62, 1.0])
 # Profile of a tooth from gum to edge to its back: (height share from the edge, depth share).
 PROFILE = np.array([(1.08, 0.35), (0.85, 0.10), (0.45, 0.0), (0.08, 0.05), (0.0, 0.22), (0.10, 0.85)])
@@ -31,8 +44,9 @@ def build_row(rest: np.ndarray, upper: bool) -> Part:
             middle, at = at + width / 2, at + width
             s = (middle + ACROSS * width * 0.49) * half
             x, z = np.interp(s, length, arch[:, 0]), np.interp(s, length, arch[:, 1])
-            tangent = np.stack([np.interp(s + 1e-3, length, arch[:, 0]) - x,
-                                np.interp(s + 1e-3, length, arch[:, 1]) - z], -1)
+            tangent = np.stack(
+                [np.interp(s + 1e-3, length, arch[:, 0]) - x, np.interp(s + 1e-3, length, arch[:, 1]) - z], -1
+            )
             tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
             inward = np.stack([tangent[:, 1], -tangent[:, 0]], -1) * np.sign(tangent[:, :1])
             first = len(points)
@@ -44,8 +58,7 @@ def build_row(rest: np.ndarray, upper: bool) -> Part:
                 uv += [((number + (a + 1) / 2) / len(row), share) for a in ACROSS]
                 dark += list(1 - 0.5 * (np.abs(ACROSS) > 0.9) - 0.25 * (share > 1))
             triangles += _patch(first, len(PROFILE), len(ACROSS))
-        region += [REGION["teeth_upper" if upper else "teeth_lower"]] * (
-            len(triangles) - len(region))
+        region += [REGION["teeth_upper" if upper else "teeth_lower"]] * (len(triangles) - len(region))
     first, columns = len(points), 21
     s = np.linspace(length[0], length[-1], columns) * 0.92
     for rise, back in ((0.055, 0.030), (0.105, 0.006), (0.20, 0.03)):
@@ -58,8 +71,15 @@ def build_row(rest: np.ndarray, upper: bool) -> Part:
     vertices = np.array(points)
     weight = np.c_[np.ones(len(vertices)), vertices] @ np.linalg.pinv(np.c_[np.ones(len(rest)), rest])
     index = np.broadcast_to(np.arange(start, start + len(rest)), weight.shape)
-    return Part(index, weight, np.zeros_like(vertices), _face_front(np.array(triangles), vertices, front - depth),
-                np.array(region), np.array(uv), np.array(dark))
+    return Part(
+        index,
+        weight,
+        np.zeros_like(vertices),
+        _face_front(np.array(triangles), vertices, front - depth),
+        np.array(region),
+        np.array(uv),
+        np.array(dark),
+    )
 
 
 def _arch(side: float, front: float, depth: float) -> tuple[np.ndarray, np.ndarray]:
@@ -95,8 +115,9 @@ LASH_ROWS = np.array([0.0, 0.35, 0.7, 1.0])
 LINER_RING = 3  # the upper ribbon starts a little above the edge of the lid: a thin dark line at the root
 
 
-def build_lashes(neutral: np.ndarray, rings: np.ndarray, drop: np.ndarray, centre: np.ndarray,
-                 side: int) -> tuple[Part, np.ndarray]:
+def build_lashes(
+    neutral: np.ndarray, rings: np.ndarray, drop: np.ndarray, centre: np.ndarray, side: int
+) -> tuple[Part, np.ndarray]:
     """Upper and lower lashes of one eye as two curved ribbons rooted on the edge of the lids.
 
     rings (6, 28) base ids round the eye, drop (28,) vertical blink motion of the edge, centre of the ball.
@@ -106,7 +127,9 @@ def build_lashes(neutral: np.ndarray, rings: np.ndarray, drop: np.ndarray, centr
     falls = np.flatnonzero(drop < 0.25 * drop.min())
     points, index, triangles, uv, alpha, swing = [], [], [], [], [], []
     for columns, reach, rise, share in (
-            (falls, 0.065, 0.75, 1.0), (np.setdiff1d(np.arange(28), falls), 0.022, -0.8, 0.5)):
+        (falls, 0.065, 0.75, 1.0),
+        (np.setdiff1d(np.arange(28), falls), 0.022, -0.8, 0.5),
+    ):
         columns = columns[np.argsort(neutral[ring[columns], 0] * side)]
         edge = ring[columns]
         along = np.linspace(0, 1, len(edge))
@@ -137,6 +160,13 @@ def build_lashes(neutral: np.ndarray, rings: np.ndarray, drop: np.ndarray, centr
     index_array = np.array(index)
     vertices = neutral[index_array] + offset
     faces = _face_front(np.array(triangles), vertices, float(centre[2]))
-    part = Part(index_array[:, None], np.ones((len(offset), 1)), offset, faces,
-                np.full(len(faces), REGION["lashes"]), np.array(uv), np.array(alpha))
+    part = Part(
+        index_array[:, None],
+        np.ones((len(offset), 1)),
+        offset,
+        faces,
+        np.full(len(faces), REGION["lashes"]),
+        np.array(uv),
+        np.array(alpha),
+    )
     return part, np.array(swing)

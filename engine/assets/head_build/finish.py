@@ -1,0 +1,143 @@
+"""The last steps of the build: landmarks, hidden triangles dropped, occlusion baked, storage types."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from engine.assets.head_build import expression, mouth, occlusion
+from engine.assets.head_build.parts import Part, vertex_normals
+from engine.assets.head_build.source import read_mesh, read_mirror
+from engine.render.face_model import REGION
+
+
+def add_landmarks(tensors: dict[str, np.ndarray], data: Path, neutral: np.ndarray, skin: Part) -> None:
+    """Asset vertex ids: `lip_landmarks` (4,), `lip_rings` (10, 38), `lid_rings` (2, 6, 28)."""
+    mesh, mirror = read_mesh(data), read_mirror(data)
+    body = mesh.quads[mesh.groups == "body"]
+    place = np.full(len(mesh.vertices), -1)
+    place[skin.index[:, 0]] = np.arange(len(skin.index))
+    rings = mouth.find_rings(body, neutral)
+    seal = rings[mouth.SEAL]
+    corners = (seal[mouth.CORNERS[1]], seal[mouth.CORNERS[0]])  # the subject's left first
+    tensors["lip_landmarks"] = place[[seal[mouth.UPPER_MID], seal[mouth.LOWER_MID], *corners]]
+    tensors["lip_rings"] = place[rings]
+    lids = [expression.lid_rings(body, mirror, side) for side in ("Left", "Right")]
+    tensors["lid_rings"] = place[np.stack(lids)]
+
+
+Pose = Mapping[str, float]
+VISIBILITY_POSES: tuple[Pose, ...] = (
+    {},
+    {"jawOpen": 0.7},
+    {
+        "jawOpen": 0.6,
+        "mouthUpperUpLeft": 1,
+        "mouthUpperUpRight": 1,
+        "mouthLowerDownLeft": 1,
+        "mouthLowerDownRight": 1,
+        "tongueOut": 0.5,
+    },
+    {"eyeBlinkLeft": 1, "eyeBlinkRight": 1},
+    {"eyeWideLeft": 1, "eyeWideRight": 1},
+    {"mouthPucker": 1, "jawOpen": 0.3},
+    {"mouthFunnel": 1, "jawOpen": 0.4},
+)
+
+
+def posed(tensors: dict[str, np.ndarray], names: list[str], pose: Pose) -> np.ndarray:
+    """Vertices (V, 3) of a named pose, without skinning."""
+    out = tensors["mean"].copy()
+    for name, value in pose.items():
+        out += value * tensors["expression"][names.index(name)]
+    return out
+
+
+def drop_hidden(tensors: dict[str, np.ndarray], names: list[str]) -> None:
+    """Remove, in place, triangles that no camera in front of or beside the head ever sees."""
+    rays = occlusion.sphere_directions(140)
+    rays = rays[(np.abs(rays[:, 1]) < 0.75)]
+    triangles = tensors["triangles"]
+    seen = np.zeros(len(tensors["mean"]), bool)
+    for pose in VISIBILITY_POSES:
+        seen |= occlusion.seen_from(posed(tensors, names, pose), triangles, rays, 0.0012).any(0)
+    delicate = np.isin(tensors["triangle_region"], [REGION["mouth_inside"], REGION["lips"]])
+    for ring in range(3):  # safety around everything seen: one ring, three in the mouth
+        keep = seen[triangles].any(1) & (delicate if ring else True)
+        grown = seen.copy()
+        grown[triangles[keep].ravel()] = True
+        seen = grown
+    keep = seen[triangles].all(1)
+    used = np.zeros(len(seen), bool)
+    used[triangles[keep].ravel()] = True
+    for name in ("lip_rings", "lid_rings", "lip_landmarks"):
+        used[tensors[name].ravel()] = True
+    place = np.cumsum(used) - 1
+    tensors["triangles"] = place[triangles[keep]]
+    tensors["triangle_region"] = tensors["triangle_region"][keep]
+    for name in ("mean", "uv", "alpha", "neck_weight", "masks"):
+        tensors[name] = tensors[name][used]
+    for name in ("expression", "identity"):
+        tensors[name] = tensors[name][:, used]
+    for name in ("lip_rings", "lid_rings", "lip_landmarks"):
+        tensors[name] = place[tensors[name]]
+
+
+OPEN_POSE = {
+    "jawOpen": 0.6,
+    "mouthUpperUpLeft": 0.6,
+    "mouthUpperUpRight": 0.6,
+    "mouthLowerDownLeft": 0.6,
+    "mouthLowerDownRight": 0.6,
+}
+
+
+def add_occlusion(tensors: dict[str, np.ndarray], names: list[str]) -> None:
+    """Bake `occlusion` (V,) 1 open .. 0 dark: the face at rest, the inside of the mouth with it open."""
+    triangles, region = tensors["triangles"], tensors["triangle_region"]
+    vertex_region = np.zeros(len(tensors["mean"]), int)
+    vertex_region[triangles.ravel()] = np.repeat(region, 3)
+    tensors["vertex_region"] = vertex_region
+    thin = np.isin(region, [REGION[r] for r in ("lashes", "brows")])
+    worn = np.isin(region, [REGION[r] for r in ("hair", "shirt")])
+
+    def bake(pose, casters):
+        at = posed(tensors, names, pose)
+        return occlusion.ambient_occlusion(at, vertex_normals(at, triangles), triangles[casters], slack=0.0015)
+
+    bare = bake({}, ~thin & ~worn)  # hair and shirt lie so close that they would blacken the skin's border
+    rest, opened = (
+        np.where(np.isin(vertex_region, [REGION["hair"], REGION["shirt"]]), bake({}, ~thin), bare),
+        bake(OPEN_POSE, ~thin),
+    )
+    melt = (vertex_region == REGION["hair"]) & (tensors["alpha"] < 1)
+    rest = np.where(melt, tensors["alpha"] * rest + (1 - tensors["alpha"]) * np.maximum(rest, 0.9), rest)
+    rows = np.isin(vertex_region, [REGION["teeth_upper"], REGION["teeth_lower"]])
+    opened = np.where(rows, np.maximum(opened, 0.35) * tensors["alpha"], opened)
+    tensors["alpha"] = np.where(rows, 1.0, tensors["alpha"])
+    inner = rows | np.isin(vertex_region, [REGION[r] for r in ("gums", "tongue", "mouth_inside")])
+    out = np.where(inner, opened, np.where(vertex_region == REGION["lips"], (rest + opened) / 2, rest))
+    eyes = np.isin(vertex_region, [REGION["eye_left"], REGION["eye_right"], REGION["lashes"]])
+    out[eyes] = 1.0
+    tensors["occlusion"] = np.clip(out, 0, 1)
+
+
+HALF = ("expression", "identity", "uv", "alpha", "neck_weight", "masks", "occlusion")
+INTEGER = ("triangles", "lip_landmarks", "lip_rings", "lid_rings")
+
+
+def pack(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Storage types: fp16 for bases and masks, int32 ids, uint8 regions, fp32 for the rest."""
+    out = {}
+    for name, value in tensors.items():
+        dtype = (
+            np.float16
+            if name in HALF
+            else np.int32
+            if name in INTEGER
+            else np.uint8
+            if name.endswith("_region")
+            else np.float32
+        )
+        out[name] = np.ascontiguousarray(value.astype(dtype))
+    return out
