@@ -123,7 +123,7 @@ def light_vertices(normals, kinds, fixed, out):
 
     normals float32 (V, 3), kinds uint8 (V,), fixed float32 (V, 6) = a, b, c, d, occlusion,
     share of the key light that arrives. out float32
-    (V, 8): red, green, blue light and shine, then a, b, c, and d (inside the mouth) or edge light.
+    (V, 8): red, green, blue light and shine, then a, b, c, and d (inside the mouth), fineness (hair) or edge light.
     Eyes are lit per pixel: 0 to 2 their normal, 4 to 6 the direction from the ball's centre.
     """
     for i in range(len(normals)):
@@ -139,8 +139,8 @@ def light_vertices(normals, kinds, fixed, out):
         elif kind == HAIR:
             r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.30), _F(0.24), _F(0.20))
             h = max(nx * KEY_HALF[0] + (ny - _F(0.12)) * KEY_HALF[1] + nz * KEY_HALF[2], _F(0.0))
-            spec = power16(h) * occlusion
-            last = edge_light(nx, ny, nz, occlusion)
+            spec = power16(h) * occlusion + edge_light(nx, ny, nz, occlusion) * _F(1.5)
+            last = smooth(_F(0.10), _F(0.65), nz)  # streaks are too fine to draw where the hair turns away
         elif kind == CLOTH:
             r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.15), _F(0.15), _F(0.15))
             last = edge_light(nx, ny, nz, occlusion)
@@ -215,8 +215,10 @@ def shade_wet(f, r, g, b, light, gloss):
 def shade_hair(f, hair):
     """Streaks along the strands, a band of shine across them; where f[6] is under 1 it melts into skin."""
     light, tip, sheen, _ = sample4(hair, f[4], f[5])
+    light, tip = _F(0.5) + (light - _F(0.5)) * f[7], _F(0.5) + (tip - _F(0.5)) * f[7]
+    sheen = _F(0.5) + (sheen - _F(0.5)) * f[7]
     tone = _F(0.62) + _F(0.76) * light
-    add = f[3] * (_F(0.008) + _F(0.036) * sheen * sheen) + f[7] * (_F(0.035) + _F(0.10) * sheen)
+    add = f[3] * (_F(0.008) + _F(0.036) * sheen * sheen)
     r = HAIR_TONE[0] * f[0] * tone + add * _F(1.05)
     g = HAIR_TONE[1] * f[1] * tone + add * _F(0.88)
     b = HAIR_TONE[2] * f[2] * tone + add * _F(0.74)

@@ -121,19 +121,22 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
                     continue
                 kind = kinds[face - 1]
                 x, y, covered = SAMPLE_X[k], _F(k) * _F(0.25) + _F(0.125), 1
+                i0, i1, i2 = triangles[face - 1, 0], triangles[face - 1, 1], triangles[face - 1, 2]
                 if whole:
                     x, y, covered = _F(0.5), _F(0.5), 4
                 else:
                     jump = _F(0.004) * near_of[k] * near_of[k]  # 4 mm
                     for j in range(k + 1, 4):
                         other = face_of[j]
-                        if other > 0 and kinds[other - 1] == kind and abs(near_of[j] - near_of[k]) < jump:
+                        if other <= 0 or kinds[other - 1] != kind or abs(near_of[j] - near_of[k]) >= jump:
+                            continue
+                        # Lips that touch are one kind at one depth, but dark meets light there.
+                        if abs(vertex[triangles[other - 1, 0], 0] - vertex[i0, 0]) < _F(0.2):
                             x += SAMPLE_X[j]
                             y += _F(j) * _F(0.25) + _F(0.125)
                             covered += 1
                             face_of[j] = -1
                     x, y = x / _F(covered), y / _F(covered)
-                i0, i1, i2 = triangles[face - 1, 0], triangles[face - 1, 1], triangles[face - 1, 2]
                 b0, b1, b2 = _weights(screen, i0, i1, i2, _F(col) + x, _F(row) + y)
                 for j in range(FIELDS):
                     field[j] = b0 * vertex[i0, j] + b1 * vertex[i1, j] + b2 * vertex[i2, j]
@@ -203,7 +206,7 @@ def _cover(kind, field, hair):
     a, b, c = field[4], field[5], field[6]
     if kind != LASHES:
         # Hairs lean outwards.
-        hairs, tip, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.085) - b * _F(0.020), _F(0.5))
+        hairs, tip, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.040) - b * _F(0.012), _F(0.5))
         alpha = shading.clamp01(c * _F(1.5) * (_F(0.45) + hairs) - _F(0.15) * tip) * _F(0.82)
         return _F(0.045) * field[0], _F(0.028) * field[1], _F(0.020) * field[2], alpha
     fringe = _F(0.80) + _F(0.20) * math.sin(a * _F(9000.0))
