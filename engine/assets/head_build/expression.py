@@ -27,7 +27,7 @@ REST = {
     "mouthSmileRight": 0.34,
     "mouthDimpleLeft": 0.10,
     "mouthDimpleRight": 0.10,
-    "browInnerUp": 0.12,
+    "browInnerUp": 0.05,
     "browOuterUpLeft": 0.10,
     "browOuterUpRight": 0.10,
     "cheekSquintLeft": 0.12,

@@ -9,6 +9,8 @@ from engine.assets.head_build.source import read_target
 DETAIL_SD, MACRO_SD = 0.20, 0.35  # spread of a slider among people: chosen so that 2 sd still look human
 FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "chin", "cheek", "ears", "neck")
 OPPOSITES = (("incr", "decr"), ("up", "down"), ("in", "out"), ("forward", "backward"), ("opened-up", "closure"))
+# Small changes to the average: ears that stand out less, a slimmer neck.
+TASTE = {"ears/l-ear-wing-decr": 0.4, "ears/r-ear-wing-decr": 0.4, "neck/neck-scale-horiz-decr": 0.3}
 MACRO = "mpfb2/targets/macrodetails"
 
 
@@ -22,6 +24,8 @@ def neutral_head(data: Path, base: np.ndarray) -> np.ndarray:
     out = base + _load(data, "universal-female-young-averagemuscle-averageweight")
     for people_name, share in people.items():
         out = out + share * _load(data, f"{people_name}-female-young")
+    for name, share in TASTE.items():
+        out = out + share * read_target(data / "mpfb2/targets" / f"{name}.target.gz")
     return out
 
 
