@@ -26,8 +26,8 @@ BITE_KEEP = {
     "jawOpen": 0.18, "mouthPucker": 0.5, "mouthStretch": 0.6, "mouthSmile": 0.6, "mouthFunnel": 0.15,
     "jawForward": 0.3, "mouthUpperUp": 0.5,
 }  # fmt: skip
-BITE_ADD = {"jawOpen": 0.05, "mouthRollLower": 0.32, "mouthUpperUp": 0.12, "mouthShrugLower": 0.10}
-BITE_SHUT = 0.35  # share of a biting jaw's opening that mouthClose takes back
+BITE_ADD = {"jawOpen": 0.065, "mouthRollLower": 0.42, "mouthUpperUp": 0.27, "mouthLowerDown": 0.03}
+BITE_SHUT = 0.3  # share of a biting jaw's opening that mouthClose takes back
 
 
 def _vector(values: dict[str, float]) -> torch.Tensor:

@@ -24,7 +24,7 @@ LONG_SILENCE_S = 0.28  # shorter pauses do not bring the mouth to rest
 RISE_S, REST_S = 0.18, 0.26  # time to leave rest before speech, and to reach it afterwards
 TICK_S = 1.0 / FPS
 # Gates: the least time held, the ramp beside it, and how much of the phone's start and end is not held.
-CLOSURE = {"hold_s": 0.043, "ramp_s": 0.055, "trim_start_s": 0.000, "trim_end_s": 0.014}
+CLOSURE = {"hold_s": 0.043, "ramp_s": 0.056, "trim_start_s": 0.008, "trim_end_s": 0.018}
 BITE = {"hold_s": 0.043, "ramp_s": 0.060, "trim_start_s": 0.010, "trim_end_s": 0.014}
 BILABIAL, LABIODENTAL = ("P", "B", "M"), ("F", "V")
 

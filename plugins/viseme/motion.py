@@ -1,6 +1,6 @@
 """The viseme decoder: speech features of one tick -> the mouth, by a small causal recurrent network.
 
-A projection of the tick's two feature frames, two GRU layers, and one head per look-ahead: head d was trained to
+A projection of the tick's two feature frames, a GRU, and one head per look-ahead: head d was trained to
 answer for the tick d before the newest, so one set of weights serves 0, 1 and 2 ticks of look-ahead. A head
 gives 15 articulators and three gates: lips shut, lip on teeth, awake. The gates are explicit because a missed
 closure is what a lip-reader sees first; blended over a ramp they stay smooth.
@@ -31,8 +31,8 @@ class DecoderConfig:
     """Sizes of a Decoder. lookaheads: ticks that its heads were trained for."""
 
     content: int = 192
-    width: int = 224
-    layers: int = 2
+    width: int = 208
+    layers: int = 1
     head: int = 128
     lookaheads: tuple[int, ...] = (0, 1, 2)
     # Where a gate's probability begins and ends to count: (shut, bite, awake).
@@ -58,6 +58,7 @@ class DecoderState(State):
 class Decoder(nn.Module, Stage):
     """SpeechFeatures of one tick -> motion vectors float32 (S, M), for the tick `lookahead` ago."""
 
+    gain: torch.Tensor
     ease: torch.Tensor
     gate_low: torch.Tensor
     gate_span: torch.Tensor
@@ -80,6 +81,8 @@ class Decoder(nn.Module, Stage):
             for _ in config.lookaheads
         )
         self.compose = Composer()
+        # A network trained on averages moves a little less than its targets: fitted after training.
+        self.register_buffer("gain", torch.ones(A))
         low, high = torch.tensor(config.gate_low), torch.tensor(config.gate_high)
         ease = REST_EASE ** torch.arange(QUIET_TICKS - 1, -1, -1)
         rest = torch.zeros(layout.M - layout.E)
@@ -134,7 +137,7 @@ class Decoder(nn.Module, Stage):
     def _answer(self, h: torch.Tensor, head: int) -> Mouth:
         out = self.heads[head](h)
         # softplus-like: articulators rest at zero and never pull the other way
-        return Mouth(nn.functional.softplus(out[..., :A] * 4.0 - 2.0) * 0.25, out[..., A:])
+        return Mouth(nn.functional.softplus(out[..., :A] * 4.0 - 2.0) * 0.25 * self.gain, out[..., A:])
 
     def _vector(self, mouth: Mouth, awake: torch.Tensor) -> torch.Tensor:
         awake = (awake - self.ease[0]) / (1.0 - self.ease[0])  # the oldest quiet tick brings exact rest

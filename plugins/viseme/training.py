@@ -6,7 +6,9 @@ shut, where the lip must meet the teeth, and on open vowels against false closur
 """
 
 import argparse
+import copy
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -23,8 +25,8 @@ from engine.render.face_model import FaceModel
 from engine.render.lips import LEFT, LOWER, RIGHT, UPPER, LipMeasure
 from engine.training.corpus import read_corpus, split_of
 from engine.training.loop import Figures, Schedule, train_model
-from plugins.viseme.examples import Examples, make_examples, read_captured, read_stress
-from plugins.viseme.motion import Decoder, DecoderConfig, Mouth, save_decoder
+from plugins.viseme.examples import TICKS, Examples, make_examples, read_captured, read_stress
+from plugins.viseme.motion import Decoder, DecoderConfig, Mouth, build, save_decoder
 
 HELD_OUT = ("2_04", "3_15")  # captured clips that never train, for honest figures
 BATCH = 32
@@ -121,18 +123,43 @@ class MouthLoss(nn.Module):
         aperture, width = self.lips(own)
         aim_aperture, aim_width = self.lips(values)
         weight = self.kinds[kind] * spoken[:, None]
-        speed = own[:, 1:, layout.INDEX["jawOpen"]] - own[:, :-1, layout.INDEX["jawOpen"]]
-        aim_speed = values[:, 1:, layout.INDEX["jawOpen"]] - values[:, :-1, layout.INDEX["jawOpen"]]
+        jaw = (own - values)[..., layout.INDEX["jawOpen"]]
         gate_error = F.binary_cross_entropy_with_logits(mouth.gates, gates, pos_weight=self.missed, reduction="none")
         return {
-            "units": 1.0 * F.smooth_l1_loss(scaled, torch.zeros_like(scaled), beta=0.5),
+            "units": 1.0 * F.smooth_l1_loss(scaled, torch.zeros_like(scaled), beta=1.0) * 1.5,
             "parts": 0.4 * (part_error * shown * self.part_weight)[spoken].mean(),
             "gates": 0.8 * gate_error[spoken].mean(),
-            "aperture": 4.0 * ((aperture - aim_aperture).abs() * weight).mean(),
-            "width": 3.0 * ((width - aim_width).abs() * spoken[:, None]).mean(),
-            "speed": 3.0 * (speed - aim_speed).abs().mean()
-            + 1.5 * (((aperture.diff(dim=1) - aim_aperture.diff(dim=1)).abs() * spoken[:, None]).mean()),
+            "aperture": 3.0 * (huber(aperture - aim_aperture, 0.05) * weight).mean(),
+            "width": 3.0 * (huber(width - aim_width, 0.03) * spoken[:, None]).mean(),
+            "speed": 3.0 * huber(jaw.diff(dim=1), 0.08).mean()
+            + 1.5 * (huber((aperture - aim_aperture).diff(dim=1), 0.08) * spoken[:, None]).mean(),
         }
+
+
+def huber(error: torch.Tensor, bend: float) -> torch.Tensor:
+    """Absolute error that is square below `bend`: means, not medians, so that movement does not shrink."""
+    return F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=bend)
+
+
+@torch.no_grad()
+def fit_gain(decoder: Decoder, examples: Examples, lookahead: int = 1) -> None:
+    """Set the decoder's gain so that articulators reach the 95th percentile of their references."""
+    decoder.gain.fill_(1.0)
+    rows = torch.nonzero(~examples.captured)[:, 0]
+    mouths = decoder.mouths(examples.features(rows))
+    own = mouths[decoder.config.lookaheads.index(lookahead)].articulators[:, SETTLE_TICKS + lookahead :]
+    stop = TICKS - lookahead
+    aim = examples.mouth[rows, SETTLE_TICKS:stop]
+    shown = (examples.gates[rows, SETTLE_TICKS:stop, 2] > 0.5) & (
+        examples.gates[rows, SETTLE_TICKS:stop, :2].amax(-1) < 0.5
+    )
+    ratio = torch.quantile(aim[shown], 0.95, 0) / torch.quantile(own[shown], 0.95, 0).clamp(min=0.02)
+    decoder.gain.copy_(ratio.clamp(1.0, 1.35))
+
+
+def _fingerprint(encoder: SmallEncoder) -> int:
+    """A number that changes with the encoder: its features must not be mixed with another's."""
+    return zlib.crc32(encoder.phone_head.weight.detach().numpy().tobytes())
 
 
 def load_examples(path: Path) -> Examples:
@@ -146,25 +173,26 @@ def train(
     out: Path,
     run: Path = Path("runs/viseme"),
     encoder: SmallEncoder | None = None,
-    count: int = 3_200,
-    captured_share: float = 0.15,
+    count: int = 2_400,
+    captured_share: float = 0.2,
     minutes: float = 10.0,
     steps: int = 3_000,
     seed: int = 0,
     resume: bool = True,
+    start: Path | None = None,
 ) -> Figures:
     """Train on features of a frozen encoder and write the averaged weights to `out`.
 
     corpus: folder with phone timings. capture: folder of captured performances; the clips in HELD_OUT are
     left out. run: where features and checkpoints are kept, so that training goes on where it stopped.
-    count: varied excerpts of 5 s. Returns the figures on the validation voices.
+    count: varied excerpts of 5 s. start: weights to begin with. Returns the figures on the validation voices.
     """
     torch.manual_seed(seed)
     run.mkdir(parents=True, exist_ok=True)
     encoder = encoder or load_encoder()
     sets = {}
     for split, size in (("train", count), ("valid", max(count // 16, 4))):
-        path = run / f"{split}-{size}-{seed}.pt"
+        path = run / f"{split}-{size}-{seed}-{_fingerprint(encoder):08x}.pt"
         if not (resume and path.is_file()):
             clips = split_of(read_corpus(corpus, run.parent / "corpus"), split)
             faces = read_captured(capture, HELD_OUT) if split == "train" else []
@@ -175,6 +203,9 @@ def train(
             torch.save({f.name: getattr(made, f.name) for f in fields(made)}, path)
         sets[split] = load_examples(path)
     decoder = Decoder(DecoderConfig(content=encoder.width))
+    if start:
+        decoder.load_state_dict(build(1, start).state_dict())
+        decoder.gain.fill_(1.0)
     loss = MouthLoss(decoder, sets["train"], seed)
     last: Figures = {}
 
@@ -185,7 +216,9 @@ def train(
         judge = MouthLoss(own, sets["valid"], seed)
         with torch.inference_mode():
             judged, parts = judge.loss_of(torch.arange(len(sets["valid"].kind)))
-        save_decoder(own, out)
+        fitted = copy.deepcopy(own)
+        fit_gain(fitted, sets["valid"])
+        save_decoder(fitted, out)
         last.update(valid=judged.item(), **parts)
         return last
 
@@ -202,10 +235,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("viseme.safetensors"))
     parser.add_argument("--run", type=Path, default=Path("runs/viseme"))
     parser.add_argument("--encoder", type=Path, default=None, help="encoder weights; default: the shipped ones")
-    parser.add_argument("--count", type=int, default=3_200)
+    parser.add_argument("--count", type=int, default=2_400)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--steps", type=int, default=3_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, default=None, help="viseme weights to begin with")
     parser.add_argument("--fresh", action="store_true", help="do not resume the run in --run")
     options = vars(parser.parse_args(argv))
     torch.set_num_threads(1)
