@@ -18,13 +18,15 @@ PORTRAIT = Camera(centre=(0.0, 0.002, 0.03), distance_m=1.5, height_m=0.38)
 @dataclass(slots=True)
 class HeadState(State):
     """background uint8 (S, 3); identity float32 (S, I). The rest is scratch: samples int64
-    (S, H, W + 3, 4) and box int64 (S, 4) of `visibility`, light float32 (S, H, W, 3), picture uint8
+    (S, H, W + 3, 4) and box int64 (S, 4) of `visibility`, veil float32 (S, H, W, 4) and
+    light float32 (S, H, W, 3) of `surface`, picture uint8
     (S, H, W, 3), which is what `step` returns and overwrites at the next one."""
 
     background: torch.Tensor
     identity: torch.Tensor
     samples: torch.Tensor
     box: torch.Tensor
+    veil: torch.Tensor
     light: torch.Tensor
     picture: torch.Tensor
 
@@ -61,6 +63,7 @@ class HeadRenderer(Stage):
             identity=self._identity.repeat(slots, 1),
             samples=torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int64),
             box=box.repeat(slots, 1),
+            veil=torch.zeros(slots, size, size, 4),
             light=torch.zeros(slots, size, size, 3),
             picture=torch.zeros(slots, size, size, 3, dtype=torch.uint8),
         )
@@ -80,7 +83,8 @@ class HeadRenderer(Stage):
         vertex, screen = self.vertex_fields(points), self.project(points)
         samples, box = state.samples[slot].numpy(), state.box[slot].numpy()
         self.see(screen, samples, box)
-        self.light(samples, box, screen, vertex, state.background[slot].numpy(), state.light[slot].numpy())
+        self.light(samples, box, screen, vertex, state.background[slot].numpy(),
+                   state.veil[slot].numpy(), state.light[slot].numpy())  # fmt: skip
         surface.develop(
             state.light[slot].numpy(), box, samples, state.background[slot].numpy(), self.wardrobe.tones,
             state.picture[slot].numpy(),
@@ -110,11 +114,11 @@ class HeadRenderer(Stage):
 
     def light(
         self, samples: np.ndarray, box: np.ndarray, screen: np.ndarray, vertex: np.ndarray,
-        colour: np.ndarray, light: np.ndarray,
+        colour: np.ndarray, veil: np.ndarray, light: np.ndarray,
     ) -> None:  # fmt: skip
         """Shade what is seen, then blend the thin layers over it."""
         wear = self.wardrobe
         surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, wear.skin, wear.iris,
                      wear.hair, paint.scene_light(colour), *self._scratch, light)  # fmt: skip
         surface.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, wear.hair,
-                        self._scratch[0], light)
+                        self._scratch[0], veil, light)

@@ -96,8 +96,8 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
     to_near = _F(1.0 / NEAR_SCALE)
     for row in range(box[1], box[3]):
         for col in range(box[0], box[2]):
-            k0, k1 = samples[row, col, 0], samples[row, col, 1]
-            k2, k3 = samples[row, col, 2], samples[row, col, 3]
+            r, c = np.uintp(row), np.uintp(col)
+            k0, k1, k2, k3 = samples[r, c, 0], samples[r, c, 1], samples[r, c, 2], samples[r, c, 3]
             f0, f1, f2, f3 = k0 & ID_MASK, k1 & ID_MASK, k2 & ID_MASK, k3 & ID_MASK
             if (f0 | f1 | f2 | f3) == 0:
                 continue
@@ -119,9 +119,10 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
                     blue += weight * background[2]
                     left -= 1
                     continue
-                kind = kinds[face - 1]
+                kind = kinds[np.uintp(face - 1)]
                 x, y, covered = SAMPLE_X[k], _F(k) * _F(0.25) + _F(0.125), 1
-                i0, i1, i2 = triangles[face - 1, 0], triangles[face - 1, 1], triangles[face - 1, 2]
+                at = np.uintp(face - 1)
+                i0, i1, i2 = np.uintp(triangles[at, 0]), np.uintp(triangles[at, 1]), np.uintp(triangles[at, 2])
                 if whole:
                     x, y, covered = _F(0.5), _F(0.5), 4
                 else:
@@ -140,22 +141,27 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
                 b0, b1, b2 = _weights(screen, i0, i1, i2, _F(col) + x, _F(row) + y)
                 for j in range(FIELDS):
                     field[j] = b0 * vertex[i0, j] + b1 * vertex[i1, j] + b2 * vertex[i2, j]
-                r, g, b = _shade(kind, field, samples, kinds, row, col, scale, skin, iris, hair)
+                shade_r, shade_g, shade_b = _shade(kind, field, samples, kinds, row, col, scale, skin, iris, hair)
                 weight = _F(covered) * _F(0.25)
-                red += weight * r
-                green += weight * g
-                blue += weight * b
+                red += weight * shade_r
+                green += weight * shade_g
+                blue += weight * shade_b
                 left -= covered
                 if left <= 0:
                     break
-            light[row, col, 0] = red
-            light[row, col, 1] = green
-            light[row, col, 2] = blue
+            light[r, c, 0] = red
+            light[r, c, 1] = green
+            light[r, c, 2] = blue
 
 
 @kernel
-def overlay(samples, triangles, faces, kinds, screen, vertex, hair, field, light):
-    """Blend thin things over the picture: faces int32 (n,) are their triangles, field scratch (8,)."""
+def overlay(samples, triangles, faces, kinds, screen, vertex, hair, field, veil, light):
+    """Blend thin things over the picture: faces int32 (n,) are their triangles, field scratch (8,).
+
+    veil float32 (H, W, 4), all zero before and after: colour times opacity, and opacity. It is summed up
+    first, since a pixel may be shared by several triangles of one layer.
+    """
+    reach_left, reach_top, reach_right, reach_bottom = samples.shape[1], samples.shape[0], 0, 0
     height, width = samples.shape[0], samples.shape[1] - PAD
     for f in faces:
         i0, i1, i2 = triangles[f, 0], triangles[f, 1], triangles[f, 2]
@@ -195,9 +201,21 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, hair, field, light
                     field[j] = (s0 * vertex[i0, j] + s1 * vertex[i1, j] + s2 * vertex[i2, j]) * share
                 r, g, b, alpha = _cover(kind, field, hair)
                 alpha *= _F(0.25) * _F(covered)
-                light[row, col, 0] += (r - light[row, col, 0]) * alpha
-                light[row, col, 1] += (g - light[row, col, 1]) * alpha
-                light[row, col, 2] += (b - light[row, col, 2]) * alpha
+                veil[row, col, 0] += r * alpha
+                veil[row, col, 1] += g * alpha
+                veil[row, col, 2] += b * alpha
+                veil[row, col, 3] += alpha
+        reach_left, reach_top = min(reach_left, left), min(reach_top, top)
+        reach_right, reach_bottom = max(reach_right, right + 1), max(reach_bottom, bottom + 1)
+    for row in range(reach_top, reach_bottom):
+        for col in range(reach_left, reach_right):
+            alpha = veil[row, col, 3]
+            if alpha > 0:
+                bare, scale = max(_F(1.0) - alpha, _F(0.0)), _F(1.0) / max(alpha, _F(1.0))
+                for k in range(3):
+                    light[row, col, k] = light[row, col, k] * bare + veil[row, col, k] * scale
+                    veil[row, col, k] = 0.0
+                veil[row, col, 3] = 0.0
 
 
 @kernel
@@ -209,7 +227,7 @@ def _cover(kind, field, hair):
         hairs, tip, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.040) - b * _F(0.012), _F(0.5))
         alpha = shading.clamp01(c * _F(1.5) * (_F(0.45) + hairs) - _F(0.15) * tip) * _F(0.82)
         return _F(0.045) * field[0], _F(0.028) * field[1], _F(0.020) * field[2], alpha
-    fringe = _F(0.80) + _F(0.20) * math.sin(a * _F(9000.0))
+    fringe = _F(1.10) + _F(0.25) * math.sin(a * _F(9000.0))
     return _F(0.012), _F(0.009), _F(0.008), shading.clamp01(c * fringe)
 
 

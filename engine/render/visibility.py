@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from engine.render.kernel import kernel
+from engine.render.kernel import inlined, kernel
 
 SAMPLES = 4
 SAMPLE_X = np.array([0.375, 0.875, 0.125, 0.625], np.float32)
@@ -23,6 +23,19 @@ ID_MASK = (1 << ID_BITS) - 1
 NEAR_SCALE = 2.0**32  # of nearness in 1 / m, which stays under 256
 _FAR = np.float32(1e9)
 _SLACK = np.float32(1e-4)  # pixels by which triangles overlap, so that shared edges leave no crack
+
+
+@inlined
+def _span(row, k, first, last, a_slope, a_at, b_slope, b_at, c_slope, c_at, d_slope, d_at, start, dx, dy):
+    """Sample k of a pixel row: first and last column inside (as real numbers), nearness at column 0."""
+    y = np.float32(row) + np.float32(k) * np.float32(0.25) + np.float32(0.125)
+    offset = SAMPLE_X[k]
+    left = max(a_slope * y + a_at, b_slope * y + b_at) - offset - _SLACK
+    right = min(c_slope * y + c_at, d_slope * y + d_at) - offset + _SLACK
+    if row * 4 + k < first or row * 4 + k > last:
+        right = np.float32(-1.0)
+        left = _FAR
+    return left, right, np.float64(start + dy * y + dx * offset)
 
 
 @kernel
@@ -37,6 +50,7 @@ def fill(screen, triangles, two_sided, samples, box):
     rows, width, stride = samples.shape[0] * 4, samples.shape[1] - PAD, samples.shape[1] * 4
     zero, edge = np.float32(0.0), np.float32(width - 1)
     flat = samples.reshape(-1)
+    none = np.int64(0)
     for f in range(triangles.shape[0]):
         i0, i1, i2 = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         x0, y0, n0 = screen[i0, 0], screen[i0, 1], screen[i0, 2]
@@ -84,29 +98,41 @@ def fill(screen, triangles, two_sided, samples, box):
                 d_slope, d_at = c_slope, c_at
                 c_slope = (xb - xa) / (yb - ya)
                 c_at = xa - c_slope * ya
-        touched = False
-        for row in range(first, last + 1):
-            y = np.float32(row) * np.float32(0.25) + np.float32(0.125)
-            offset = SAMPLE_X[np.uintp(row & 3)]
-            left = max(a_slope * y + a_at, b_slope * y + b_at) - offset - _SLACK
-            right = min(c_slope * y + c_at, d_slope * y + d_at) - offset + _SLACK
-            begin = int(math.ceil(max(left, zero)))
-            end = int(math.floor(min(right, edge)))
-            if begin > end:
-                continue
-            touched = True
-            here = np.float64(start + dy * y + dx * (offset + np.float32(begin)))
-            key = (np.int64(min(max(here, 0.0), 255.0) * NEAR_SCALE) << ID_BITS) + (f + 1)
-            at = (row >> 2) * stride + (row & 3) + begin * 4
-            for _ in range(begin, end + 1):
-                flat[np.uintp(at)] = max(flat[np.uintp(at)], min(key, nearest))
-                key += step
+        for row in range(first >> 2, (last >> 2) + 1):
+            # The four samples of a pixel lie side by side in memory and are done together.
+            l0, r0, v0 = _span(row, 0, first, last, a_slope, a_at, b_slope, b_at, c_slope, c_at,
+                               d_slope, d_at, start, dx, dy)  # fmt: skip
+            l1, r1, v1 = _span(row, 1, first, last, a_slope, a_at, b_slope, b_at, c_slope, c_at,
+                               d_slope, d_at, start, dx, dy)  # fmt: skip
+            l2, r2, v2 = _span(row, 2, first, last, a_slope, a_at, b_slope, b_at, c_slope, c_at,
+                               d_slope, d_at, start, dx, dy)  # fmt: skip
+            l3, r3, v3 = _span(row, 3, first, last, a_slope, a_at, b_slope, b_at, c_slope, c_at,
+                               d_slope, d_at, start, dx, dy)  # fmt: skip
+            begin = int(math.ceil(max(min(l0, l1, l2, l3), zero)))
+            end = int(math.floor(min(max(r0, r1, r2, r3), edge)))
+            shift = np.float64(dx) * np.float64(begin)
+            v0, v1, v2, v3 = v0 + shift, v1 + shift, v2 + shift, v3 + shift
+            q0 = (np.int64(min(max(v0, 0.0), 255.0) * NEAR_SCALE) << ID_BITS) + (f + 1)
+            q1 = (np.int64(min(max(v1, 0.0), 255.0) * NEAR_SCALE) << ID_BITS) + (f + 1)
+            q2 = (np.int64(min(max(v2, 0.0), 255.0) * NEAR_SCALE) << ID_BITS) + (f + 1)
+            q3 = (np.int64(min(max(v3, 0.0), 255.0) * NEAR_SCALE) << ID_BITS) + (f + 1)
+            at = row * stride + begin * 4
+            for x in range(begin, end + 1):
+                p = np.float32(x)
+                i0, i1, i2, i3 = np.uintp(at), np.uintp(at + 1), np.uintp(at + 2), np.uintp(at + 3)
+                m0, m1, m2, m3 = flat[i0], flat[i1], flat[i2], flat[i3]
+                w0 = min(q0, nearest) if (p >= l0) & (p <= r0) else none
+                w1 = min(q1, nearest) if (p >= l1) & (p <= r1) else none
+                w2 = min(q2, nearest) if (p >= l2) & (p <= r2) else none
+                w3 = min(q3, nearest) if (p >= l3) & (p <= r3) else none
+                flat[i0], flat[i1], flat[i2], flat[i3] = max(m0, w0), max(m1, w1), max(m2, w2), max(m3, w3)
+                q0, q1, q2, q3 = q0 + step, q1 + step, q2 + step, q3 + step
                 at += 4
-        if touched:
-            box[0] = min(box[0], max(int(min(x0, x1, x2)) - 1, 0))
-            box[1] = min(box[1], first >> 2)
-            box[2] = max(box[2], min(int(max(x0, x1, x2)) + 2, width))
-            box[3] = max(box[3], (last >> 2) + 1)
+        box[0] = min(box[0], min(max(int(max(min(x0, x1, x2), zero)) - 1, 0), width))
+        box[1] = min(box[1], first >> 2)
+        box[2] = max(box[2], max(int(min(max(x0, x1, x2), edge)) + 2, 0))
+        box[2] = min(box[2], width)
+        box[3] = max(box[3], (last >> 2) + 1)
 
 
 @kernel
