@@ -100,7 +100,7 @@ class VoiceEncoder:
         context.time_base = VOICE_TIME_BASE
         context.bit_rate = VOICE_BIT_RATE
         # Loss of a packet or two is repaired by the receiver from the next one.
-        context.options = {"application": "voip", "fec": "1", "packet_loss": "5"}
+        context.options = {"application": "audio", "fec": "1", "packet_loss": "5"}
         self._context = context
 
     def encode(self, voice: np.ndarray, index: int) -> list[av.Packet]:

@@ -6,10 +6,10 @@ rebinding). Both show: in Origin and Sec-Fetch-Site, and in Host.
 
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from engine.config import ServeSection
 from engine.errors import EngineError
@@ -24,7 +24,6 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 log = logging.getLogger(__name__)
-Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def is_known_host(host: str, config: ServeSection) -> bool:
@@ -57,11 +56,11 @@ def check_request(request: web.Request, config: ServeSection) -> None:
         raise RequestError(415, "the body must be application/json")
 
 
-def make_guard(config: ServeSection) -> Callable[[web.Request, Serve], Awaitable[web.StreamResponse]]:
+def make_guard(config: ServeSection) -> Middleware:
     """Middleware: checks each request, turns errors into JSON with a status, adds the headers."""
 
     @web.middleware
-    async def guard(request: web.Request, handler: Serve) -> web.StreamResponse:
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             check_request(request, config)
             response = await handler(request)

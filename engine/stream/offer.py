@@ -79,6 +79,8 @@ def _check_sdp(sdp: str, source: str) -> None:
         media = SessionDescription.parse(sdp).media
     except Exception:  # the parser of aiortc asserts, indexes and converts as it goes
         raise RequestError(400, "the SDP of the offer cannot be read") from None
+    if not all(m.ice and m.ice.usernameFragment and m.dtls and m.dtls.fingerprints for m in media):
+        raise RequestError(422, "the offer lacks its ICE name or DTLS fingerprint")
     for kind in ("audio", "video"):
         found = [section for section in media if section.kind == kind]
         if len(found) != 1:

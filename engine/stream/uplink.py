@@ -1,9 +1,11 @@
-"""The voice that a peer sends: packets into order, Opus to samples, gaps to silence.
+"""The voice that a peer sends: packets into order, Opus to samples, gaps and stalls to silence.
 
 aiortc's own buffer waits for four packets (80 ms) and, when one is lost, for sixteen. This one hands on
 what is in order at once and waits 60 ms for a packet that is missing.
 """
 
+import asyncio
+import time
 from collections.abc import Callable
 
 import av
@@ -12,11 +14,13 @@ from aiortc import RTCRtpReceiver
 from aiortc.rtp import RtpPacket
 
 from engine.frames import VOICE_RATE_HZ
+from engine.stream.pacing import Uplink, admit_sound, fill_silence
 
 HELD_PACKETS = 3  # as many later packets are waited for before a missing one is given up
 LONGEST_GAP = VOICE_RATE_HZ // 5  # samples; what is longer was a pause, not a loss
 SEQUENCES = 1 << 16
 TIMESTAMPS = 1 << 32
+FILL_EVERY_S = 0.02
 
 
 class ReorderBuffer:
@@ -99,13 +103,40 @@ class VoiceInlet:
             self._hear(samples)
 
 
-def listen(receiver: RTCRtpReceiver, hear: Callable[[np.ndarray], None]) -> VoiceInlet:
+class Microphone:
+    """A peer's microphone as an unbroken stream: see `pacing` for what becomes of stalls.
+
+    push: called with float32 (n, 1) at 48 kHz.
+    """
+
+    def __init__(self, push: Callable[[np.ndarray], None]):
+        self._push = push
+        self.uplink = Uplink()
+        self.inlet = VoiceInlet(self._hear)
+
+    def _hear(self, samples: np.ndarray) -> None:
+        length_ns = len(samples) * 1_000_000_000 // VOICE_RATE_HZ
+        self.uplink, skip_ns = admit_sound(self.uplink, length_ns, time.monotonic_ns())
+        kept = samples[_samples(skip_ns) :]
+        if len(kept):
+            self._push(kept)
+
+    async def fill(self) -> None:
+        """Silence for a microphone that is muted, or was not allowed yet: the face lives on."""
+        while True:
+            self.uplink, missing_ns = fill_silence(self.uplink, time.monotonic_ns())
+            if missing_ns:
+                self._push(np.zeros((_samples(missing_ns), 1), np.float32))
+            await asyncio.sleep(FILL_EVERY_S)
+
+
+def _samples(ns: int) -> int:
+    return round(ns * VOICE_RATE_HZ / 1e9)
+
+
+def attach(receiver: RTCRtpReceiver, inlet: VoiceInlet) -> None:
     """Take over the sound of an audio receiver; to be called before the peer connects."""
-    inlet = VoiceInlet(hear)
     name = "_RTCRtpReceiver__jitter_buffer"
     if not hasattr(receiver, name):
-        raise RuntimeError(
-            "this aiortc keeps its jitter buffer elsewhere: see the versions in constraints.txt"
-        )
+        raise RuntimeError("this aiortc keeps its jitter buffer elsewhere: see the versions in constraints.txt")
     setattr(receiver, name, inlet)
-    return inlet
