@@ -210,3 +210,15 @@ def test_posing_is_repeatable_and_does_not_touch_its_input():
     np.testing.assert_array_equal(first, FACE.vertices(motion))
     np.testing.assert_array_equal(motion, before)
     np.testing.assert_array_equal(FACE.mean, mean)
+
+
+def test_everyone_rests_with_closed_lips():
+    rng = np.random.default_rng(4)
+    for _ in range(6):
+        points = FACE.vertices(layout.vector(), rng.standard_normal(len(FACE.identity)).astype(np.float32))
+        gaps = []
+        for ring in points[FACE.lip_rings[5:7]]:
+            upper, lower = ring[np.r_[0:12, 27:38]], ring[13:26]
+            order = np.argsort(lower[:, 0])
+            gaps.append(upper[:, 1] - np.interp(upper[:, 0], lower[order, 0], lower[order, 1]))
+        assert np.minimum(*gaps).max() < 1e-4

@@ -60,6 +60,9 @@ def repair_head(data: Path) -> Head:
     raw = (raw + raw[:, mirror] * (-1, 1, 1)) / 2
     skull = np.flatnonzero((neutral[:13380, 1] > 6.2) & (np.abs(neutral[:13380, 0]) < 0.75))
     moves = identity.remove_rigid(raw, neutral, skull, np.clip(follow * 1.2 - 0.1, 0, 1))
+    for field in moves:
+        for _ in range(3):
+            field += mouth.join_offsets(field, neutral, rings)
     basis, energy = identity.principal(moves[:, :15128], COMPONENTS)
     full = np.zeros((COMPONENTS, *neutral.shape))
     full[:, :15128] = basis

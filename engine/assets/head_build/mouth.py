@@ -102,6 +102,28 @@ def seal_offsets(posed: np.ndarray, rings: np.ndarray, overlap: float = 0.002) -
     return out
 
 
+def join_offsets(field: np.ndarray, neutral: np.ndarray, rings: np.ndarray) -> np.ndarray:
+    """Offsets (N, 3) that let a direction (N, 3) move both lips alike where they touch.
+
+    Without them an identity would open the resting mouth, or push the lips into each other.
+    """
+    out = np.zeros_like(field)
+    for side, other in ((UPPER, LOWER), (LOWER, UPPER)):
+        points, moves = [], []
+        for ring in rings[[RIM, SEAL]]:
+            own, across = ring[side], ring[other]
+            order = np.argsort(neutral[across, 0])
+            lift = np.interp(neutral[own, 0], neutral[across, 0][order], field[across, 1][order])
+            points.append(own)
+            moves.append((lift - field[own, 1]) / 2)
+        at = np.concatenate(points)
+        offsets = np.zeros((len(at), 3))
+        offsets[:, 1] = np.concatenate(moves)
+        region = np.unique(rings[:, side])
+        out[region] = spread(neutral[at], offsets, neutral[region], 0.02)
+    return out
+
+
 def place_tongue(vertices: np.ndarray, tongue: slice) -> np.ndarray:
     """Flatten the tongue and lower it behind the lower teeth, in place; returns the move (n, 3) dm.
 
