@@ -14,6 +14,8 @@ from engine.stage import Stage, State
 
 PORTRAIT = Camera(centre=(0.0, 0.002, 0.03), distance_m=1.5, height_m=0.38)
 
+NEAREST_M = 0.05
+
 
 @dataclass(slots=True)
 class HeadState(State):
@@ -74,7 +76,9 @@ class HeadRenderer(Stage):
 
     def step(self, state: HeadState, x: torch.Tensor) -> torch.Tensor:
         for slot in range(len(x)):
-            self._draw(state, slot, x[slot].numpy())
+            # A broken number must not spoil more than its own coefficient, nor other slots.
+            motion = np.clip(np.nan_to_num(x[slot].numpy(), nan=0.0), -8.0, 8.0)
+            self._draw(state, slot, motion)
         return state.picture
 
     def _draw(self, state: HeadState, slot: int, motion: np.ndarray) -> None:
@@ -99,7 +103,8 @@ class HeadRenderer(Stage):
     def project(self, points: np.ndarray) -> np.ndarray:
         """Screen position in pixels and nearness, float32 (V, 3)."""
         camera = self.camera
-        near = 1 / (camera.distance_m + np.float32(camera.centre[2]) - points[:, 2])
+        depth = camera.distance_m + np.float32(camera.centre[2]) - points[:, 2]
+        near = (depth > NEAREST_M) / np.maximum(depth, np.float32(NEAREST_M))  # 0: behind the lens, not drawn
         scale = np.float32(camera.focal(self.size)) * near
         half = np.float32(self.size / 2)
         return np.stack([

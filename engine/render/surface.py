@@ -81,8 +81,8 @@ def _shade(kind, f, samples, kinds, row, col, scale, skin, iris, hair):
         return shading.shade_wet(f, _F(0.70) * gap, _F(0.655) * gap, _F(0.565) * gap,
                                  light * _F(0.92), _F(0.8))  # fmt: skip
     if kind == TONGUE:
-        return shading.shade_wet(f, _F(0.44), _F(0.135), _F(0.13), light * _F(0.75), _F(0.4))
-    return shading.shade_wet(f, _F(0.16), _F(0.035), _F(0.032), light * _F(0.5), _F(0.1))
+        return shading.shade_wet(f, _F(0.52), _F(0.175), _F(0.165), light * _F(0.85), _F(0.35))
+    return shading.shade_wet(f, _F(0.30), _F(0.075), _F(0.068), light * _F(0.60), _F(0.1))
 
 
 @kernel
@@ -224,8 +224,8 @@ def _cover(kind, field, hair):
     a, b, c = field[4], field[5], field[6]
     if kind != LASHES:
         # Hairs lean outwards.
-        hairs, tip, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.040) - b * _F(0.012), _F(0.5))
-        alpha = shading.clamp01(c * _F(1.5) * (_F(0.45) + hairs) - _F(0.15) * tip) * _F(0.82)
+        hairs, _, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.055) - b * _F(0.018), _F(0.5))
+        alpha = shading.smooth(_F(0.0), _F(1.0), c * _F(1.45) - hairs * _F(0.75)) * (_F(1.20) - _F(0.75) * hairs)
         return _F(0.045) * field[0], _F(0.028) * field[1], _F(0.020) * field[2], alpha
     fringe = _F(1.10) + _F(0.25) * math.sin(a * _F(9000.0))
     return _F(0.012), _F(0.009), _F(0.008), shading.clamp01(c * fringe)
