@@ -109,9 +109,10 @@ def write_motion(config: Config, source: str, target: str, quiet: bool = False) 
 
 def write_sheet(config: Config, target: str) -> None:
     """A contact sheet of the head: the mouth shapes, a smile, a blink, a turn."""
+    from engine.render.face_model import FaceModel
     from engine.render.sheet import contact_sheet, write_png
 
-    write_png(target, contact_sheet(size=config.render.size, background=config.render.background))
+    write_png(target, contact_sheet(FaceModel.load(), config.render.size, config.render.background))
     print(target)
 
 
