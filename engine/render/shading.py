@@ -222,7 +222,7 @@ def shade_hair(f, hair):
     r = HAIR_TONE[0] * f[0] * tone + add * _F(1.05)
     g = HAIR_TONE[1] * f[1] * tone + add * _F(0.88)
     b = HAIR_TONE[2] * f[2] * tone + add * _F(0.74)
-    cover = smooth(_F(0.0), _F(1.0), f[6] * _F(1.7) - tip * _F(0.7))
+    cover = smooth(_F(0.0), _F(1.0), f[6] * _F(1.5) - tip * _F(0.6))
     if cover < _F(1.0):
         bare = _F(1.0) - cover
         r += (SKIN_LIGHT[0] * f[0] - r) * bare

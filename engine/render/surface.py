@@ -53,14 +53,8 @@ def _reach(samples, kinds, row, col, step, inside, farthest):
 
 
 @kernel
-def _shade(kind, f, samples, kinds, row, col, scale, skin, iris, hair):
-    """Light of one surface point with interpolated fields f (8,)."""
-    if kind == SKIN:
-        return shading.shade_skin(f, skin)
-    if kind == HAIR:
-        return shading.shade_hair(f, hair)
-    if kind == CLOTH:
-        return shading.shade_cloth(f)
+def _shade(kind, f, samples, kinds, row, col, scale, iris):
+    """Light of a point of an eye or inside the mouth with interpolated fields f (8,)."""
     if kind == EYE:
         above = _F(_reach(samples, kinds, row, col, -1, EYE, 24)) * scale
         below = _F(_reach(samples, kinds, row, col, 1, EYE, 24)) * scale
@@ -141,7 +135,14 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
                 b0, b1, b2 = _weights(screen, i0, i1, i2, _F(col) + x, _F(row) + y)
                 for j in range(FIELDS):
                     field[j] = b0 * vertex[i0, j] + b1 * vertex[i1, j] + b2 * vertex[i2, j]
-                shade_r, shade_g, shade_b = _shade(kind, field, samples, kinds, row, col, scale, skin, iris, hair)
+                if kind == SKIN:  # spelt out: a call would copy all its arrays' descriptors
+                    shade_r, shade_g, shade_b = shading.shade_skin(field, skin)
+                elif kind == HAIR:
+                    shade_r, shade_g, shade_b = shading.shade_hair(field, hair)
+                elif kind == CLOTH:
+                    shade_r, shade_g, shade_b = shading.shade_cloth(field)
+                else:
+                    shade_r, shade_g, shade_b = _shade(kind, field, samples, kinds, row, col, scale, iris)
                 weight = _F(covered) * _F(0.25)
                 red += weight * shade_r
                 green += weight * shade_g
