@@ -124,6 +124,6 @@ class HeadRenderer(Stage):
         """Shade what is seen, then blend the thin layers over it."""
         wear = self.wardrobe
         surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, wear.skin, wear.iris,
-                     wear.hair, paint.scene_light(colour), *self._scratch, light)  # fmt: skip
+                     wear.hair, paint.scene_light(colour), *self._scratch[1:], light)  # fmt: skip
         surface.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, wear.hair,
                         self._scratch[0], veil, light)

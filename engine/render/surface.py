@@ -17,6 +17,8 @@ from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, PAD, SAMPLE_X
 
 _F = np.float32
 FIELDS = 8  # per vertex: what `shading.light_vertices` writes
+JUMP_M = _F(0.004)  # samples of one pixel further apart than this belong to different surfaces
+LIGHT_STEP = _F(0.2)  # and so do those that differ that much in light: lips that touch are at one depth
 
 
 @inlined
@@ -79,12 +81,30 @@ def _shade(kind, f, samples, kinds, row, col, scale, iris):
     return shading.shade_wet(f, _F(0.30), _F(0.075), _F(0.068), light * _F(0.60), _F(0.1))
 
 
+@inlined
+def _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex):
+    """Whether four samples of several triangles show one piece of surface: kind, nearness, light alike."""
+    f0, f1, f2, f3 = k0 & ID_MASK, k1 & ID_MASK, k2 & ID_MASK, k3 & ID_MASK
+    alike = False
+    if f0 > 0 and f1 > 0 and f2 > 0 and f3 > 0:
+        u0, u1, u2, u3 = np.uintp(f0 - 1), np.uintp(f1 - 1), np.uintp(f2 - 1), np.uintp(f3 - 1)
+        kind = kinds[u0]
+        if kinds[u1] == kind and kinds[u2] == kind and kinds[u3] == kind:
+            spread = _F((max(k0, k1, k2, k3) >> ID_BITS) - (min(k0, k1, k2, k3) >> ID_BITS)) * _F(1.0 / NEAR_SCALE)
+            near = _F(k0 >> ID_BITS) * _F(1.0 / NEAR_SCALE)
+            l0, l1 = vertex[np.uintp(triangles[u0, 0]), 0], vertex[np.uintp(triangles[u1, 0]), 0]
+            l2, l3 = vertex[np.uintp(triangles[u2, 0]), 0], vertex[np.uintp(triangles[u3, 0]), 0]
+            change = max(l0, l1, l2, l3) - min(l0, l1, l2, l3)
+            alike = spread < JUMP_M * near * near and change < LIGHT_STEP
+    return alike
+
+
 @kernel
-def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, background, field, face_of, near_of, light):
+def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, background, face_of, near_of, light):
     """Shade the covered pixels of box: light float32 (H, W, 3), linear, background mixed in at edges.
 
     kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 8), background float32 (3,) linear light.
-    field float32 (8,), face_of int64 (4,), near_of float32 (4,): scratch.
+    face_of int64 (4,), near_of float32 (4,): scratch.
     """
     scale = _F(512.0) / _F(samples.shape[0])
     to_near = _F(1.0 / NEAR_SCALE)
@@ -95,15 +115,17 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
             f0, f1, f2, f3 = k0 & ID_MASK, k1 & ID_MASK, k2 & ID_MASK, k3 & ID_MASK
             if (f0 | f1 | f2 | f3) == 0:
                 continue
-            face_of[0], face_of[1], face_of[2], face_of[3] = f0, f1, f2, f3
             whole = f0 == f1 and f0 == f2 and f0 == f3
             if not whole:
+                whole = _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex)
+            if not whole:
+                face_of[0], face_of[1], face_of[2], face_of[3] = f0, f1, f2, f3
                 near_of[0], near_of[1] = _F(k0 >> ID_BITS) * to_near, _F(k1 >> ID_BITS) * to_near
                 near_of[2], near_of[3] = _F(k2 >> ID_BITS) * to_near, _F(k3 >> ID_BITS) * to_near
             red = green = blue = _F(0.0)
             left = 4
             for k in range(4):
-                face = face_of[k]
+                face = f1 if whole else face_of[k]
                 if face < 0:
                     continue
                 if face == 0:
@@ -120,21 +142,29 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
                 if whole:
                     x, y, covered = _F(0.5), _F(0.5), 4
                 else:
-                    jump = _F(0.004) * near_of[k] * near_of[k]  # 4 mm
+                    jump = JUMP_M * near_of[k] * near_of[k]
                     for j in range(k + 1, 4):
                         other = face_of[j]
                         if other <= 0 or kinds[other - 1] != kind or abs(near_of[j] - near_of[k]) >= jump:
                             continue
-                        # Lips that touch are one kind at one depth, but dark meets light there.
-                        if abs(vertex[triangles[other - 1, 0], 0] - vertex[i0, 0]) < _F(0.2):
+                        if abs(vertex[triangles[other - 1, 0], 0] - vertex[i0, 0]) < LIGHT_STEP:
                             x += SAMPLE_X[j]
                             y += _F(j) * _F(0.25) + _F(0.125)
                             covered += 1
                             face_of[j] = -1
                     x, y = x / _F(covered), y / _F(covered)
                 b0, b1, b2 = _weights(screen, i0, i1, i2, _F(col) + x, _F(row) + y)
-                for j in range(FIELDS):
-                    field[j] = b0 * vertex[i0, j] + b1 * vertex[i1, j] + b2 * vertex[i2, j]
+                # Spelt out and kept in registers: eight numbers in one vector operation.
+                field = (
+                    b0 * vertex[i0, 0] + b1 * vertex[i1, 0] + b2 * vertex[i2, 0],
+                    b0 * vertex[i0, 1] + b1 * vertex[i1, 1] + b2 * vertex[i2, 1],
+                    b0 * vertex[i0, 2] + b1 * vertex[i1, 2] + b2 * vertex[i2, 2],
+                    b0 * vertex[i0, 3] + b1 * vertex[i1, 3] + b2 * vertex[i2, 3],
+                    b0 * vertex[i0, 4] + b1 * vertex[i1, 4] + b2 * vertex[i2, 4],
+                    b0 * vertex[i0, 5] + b1 * vertex[i1, 5] + b2 * vertex[i2, 5],
+                    b0 * vertex[i0, 6] + b1 * vertex[i1, 6] + b2 * vertex[i2, 6],
+                    b0 * vertex[i0, 7] + b1 * vertex[i1, 7] + b2 * vertex[i2, 7],
+                )
                 if kind == SKIN:  # spelt out: a call would copy all its arrays' descriptors
                     shade_r, shade_g, shade_b = shading.shade_skin(field, skin)
                 elif kind == HAIR:
@@ -225,8 +255,8 @@ def _cover(kind, field, hair):
     a, b, c = field[4], field[5], field[6]
     if kind != LASHES:
         # Hairs lean outwards.
-        hairs, _, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.055) - b * _F(0.018), _F(0.5))
-        alpha = shading.smooth(_F(0.0), _F(1.0), c * _F(1.45) - hairs * _F(0.75)) * (_F(1.20) - _F(0.75) * hairs)
+        hairs, _, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.085) - b * _F(0.022), _F(0.5))
+        alpha = shading.smooth(_F(0.0), _F(1.0), c * _F(1.30) - hairs * _F(0.42)) * (_F(1.05) - _F(0.50) * hairs)
         return _F(0.045) * field[0], _F(0.028) * field[1], _F(0.020) * field[2], alpha
     fringe = _F(1.10) + _F(0.25) * math.sin(a * _F(9000.0))
     return _F(0.012), _F(0.009), _F(0.008), shading.clamp01(c * fringe)
