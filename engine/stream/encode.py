@@ -10,7 +10,7 @@ from fractions import Fraction
 import av
 import numpy as np
 from av.video.frame import PictureType
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from engine.frames import FPS, VOICE_RATE_HZ, VOICE_TICK_SAMPLES
 
@@ -22,8 +22,10 @@ VOICE_BIT_RATE = 48_000  # mono
 BITS_PER_PIXEL = 0.25  # 1.6 Mbit/s for a picture of 512 at 25 fps
 KEYFRAME_TICKS = 10 * FPS  # a peer that misses its request for one still recovers
 
-# 4:2:0 in BT.601 limited range, which is what receivers assume for pictures that do not say.
 PIXEL_FORMAT = "yuv420p"
+# H.264 says in its stream which colours it means (BT.709, what Chromium takes unmarked pictures for); VP8 cannot
+# say, and means BT.601. A wrong one turns key green into another green.
+COLOURS = {"H264": Colorspace.ITU709, "VP8": Colorspace.ITU601}
 
 
 class PictureEncoder:
@@ -56,7 +58,7 @@ class PictureEncoder:
     def encode(self, rgb: np.ndarray, index: int, keyframe: bool = False) -> av.Packet | None:
         """One picture (H, W, 3) uint8 of tick `index`; None if the encoder chose to skip it."""
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-        picture = self._reformat.reformat(picture, format=PIXEL_FORMAT, threads=1)
+        picture = self._reformat.reformat(picture, format=PIXEL_FORMAT, dst_colorspace=COLOURS[self.codec], threads=1)
         picture.pts = index * VIDEO_TICK
         picture.time_base = VIDEO_TIME_BASE
         picture.pict_type = PictureType.I if keyframe else PictureType.NONE
@@ -70,7 +72,7 @@ def _x264_options(bit_rate: int, width: int, height: int) -> dict[str, str]:
         "tune": "zerolatency",
         "forced-idr": "1",
         # Ultrafast drops the deblocking filter, which costs little and is what faces need most.
-        "x264-params": "deblock=0,0:no-deblock=0:scenecut=0",
+        "x264-params": "no-deblock=0:scenecut=0:colorprim=bt709:transfer=bt709:colormatrix=bt709",
         "level": "31" if width * height <= 1280 * 720 else "51",
         "maxrate": str(bit_rate * 3 // 2),
         "bufsize": str(bit_rate // 2),  # half a second: keyframes stay small enough to leave at once

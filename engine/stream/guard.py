@@ -16,8 +16,9 @@ from engine.errors import EngineError
 from engine.stream.offer import RequestError
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; "
-    "img-src 'self' data:; frame-ancestors 'self'",
+    # unsafe-eval: the page evaluates nothing, but tools that drive a browser wait for expressions that way.
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-eval'; base-uri 'none'; "
+    "form-action 'none'; object-src 'none'; img-src 'self' data:; frame-ancestors 'self'",
     "Permissions-Policy": "microphone=(self), camera=()",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -1,0 +1,224 @@
+"""The page in headless Chromium, with a fake microphone fed from a file."""
+
+import asyncio
+import shutil
+import statistics
+import threading
+import time
+import wave
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from aiohttp.test_utils import TestServer
+
+from engine.session import Engine
+from engine.stream.sample import load_sample
+from engine.stream.server import make_app
+from tests.peers import PATIENCE_S, make_config
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'visema[test]'")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
+
+SIZE = 256
+ARGUMENTS = [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
+]  # fmt: skip
+STATS = {"framesDecoded", "fps", "freezeCount", "width", "height", "audioPacketsReceived", "avOffsetMs"}
+
+# What is seen and heard at each picture: movement of the mouth, and loudness of the voice that came with it.
+WATCH_MOUTH = """async (pictures) => {
+  const video = document.querySelector("video"), side = 32;
+  const context = new AudioContext(), ears = context.createAnalyser();
+  context.createMediaStreamSource(video.srcObject).connect(ears);
+  const wave = new Float32Array(ears.fftSize);
+  const canvas = new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true });
+  const seen = [];
+  let before = null;
+  await new Promise((done) => {
+    const look = () => {
+      const w = video.videoWidth, h = video.videoHeight;
+      canvas.drawImage(video, 0.4 * w, 0.62 * h, 0.2 * w, 0.18 * h, 0, 0, side, side);
+      const now = canvas.getImageData(0, 0, side, side).data;
+      ears.getFloatTimeDomainData(wave);
+      const level = Math.sqrt(wave.reduce((sum, x) => sum + x * x, 0) / wave.length);
+      if (before) seen.push([now.reduce((sum, x, i) => sum + Math.abs(x - before[i]), 0) / now.length, level]);
+      before = now;
+      seen.length < pictures ? video.requestVideoFrameCallback(look) : done();
+    };
+    video.requestVideoFrameCallback(look);
+  });
+  await context.close();
+  return seen;
+}"""
+CORNER = """() => {
+  const video = document.querySelector("video"), canvas = new OffscreenCanvas(8, 8).getContext("2d");
+  canvas.drawImage(video, 4, 4, 8, 8, 0, 0, 8, 8);
+  return [...canvas.getImageData(4, 4, 1, 1).data].slice(0, 3);
+}"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    config = make_config(max_sessions=1)
+    config = config.model_copy(update={"render": config.render.model_copy(update={"size": SIZE})})
+    engine = Engine(config)
+    engine.start()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def url(engine: Engine) -> Iterator[str]:
+    """A server on a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def begin() -> TestServer:
+        server = TestServer(make_app(engine, engine.config), host="127.0.0.1")
+        await server.start_server()
+        return server
+
+    server = asyncio.run_coroutine_threadsafe(begin(), loop).result()
+    yield str(server.make_url(""))
+    asyncio.run_coroutine_threadsafe(server.close(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[Any]:
+    """Chromium whose microphone says five seconds of the sample, is silent for three, and again."""
+    path = tmp_path_factory.mktemp("voice") / "voice.wav"
+    said = np.concatenate([load_sample()[: 5 * 48_000], np.zeros(3 * 48_000, np.float32)])
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes((said * 32_767).astype("<i2").tobytes())
+    with playwright.sync_playwright() as play:
+        arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={path}"]
+        browser = play.chromium.launch(
+            executable_path=CHROMIUM, args=arguments, ignore_default_args=["--mute-audio"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, engine: Engine) -> Iterator[Any]:
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    page.close()
+    until(lambda: not engine.sessions, "the slot of a page that was closed")
+    assert not problems
+
+
+def until(condition: Callable[[], Any], what: str) -> None:
+    """Wait until something is so."""
+    end_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end_s, f"waited in vain: {what}"
+        time.sleep(0.1)
+
+
+def see(page: Any, pictures: int) -> dict[str, Any]:
+    """Wait until so many pictures were decoded; the page's stats."""
+    until(lambda: page.evaluate("window.visema.stats()")["framesDecoded"] >= pictures, f"{pictures} pictures")
+    return page.evaluate("window.visema.stats()")
+
+
+def state(page: Any, wanted: str) -> None:
+    page.wait_for_function(f"window.visema.state === '{wanted}'", timeout=PATIENCE_S * 1000)
+
+
+def test_the_mouth_moves_with_the_voice(page, url):
+    page.goto(f"{url}?autostart=mic")
+    stats = see(page, 25)
+    assert set(stats) >= STATS and (stats["width"], stats["height"]) == (SIZE, SIZE)
+    seen = np.array(page.evaluate(WATCH_MOUTH, 25 * 10))
+    motion, level = seen[:, 0], seen[:, 1]
+    loud = level > 0.01
+    recent = np.array([loud[max(0, i - 7) : i + 1].mean() for i in range(len(loud))])
+    speaking, resting = motion[loud & (recent > 0.6)], motion[recent == 0]
+    assert len(speaking) > 30 and len(resting) > 20
+    assert speaking.mean() > 2 * resting.mean()
+
+    # Sound against picture: the median of the last few figures comes to rest in the window.
+    offsets: list[float] = []
+
+    def in_step() -> bool:
+        offset = page.evaluate("window.visema.stats()")["avOffsetMs"]
+        offsets.extend([] if offset is None else [offset])
+        return len(offsets) >= 8 and -45 <= statistics.median(offsets[-8:]) <= 15
+
+    until(in_step, f"sound and picture in step, {offsets[-8:]}")
+    assert page.evaluate("window.visema.stats()")["audioPacketsReceived"] > 100
+
+
+def test_the_picture_alone(page, url):
+    page.goto(f"{url}?autostart=sample&ui=0&background=%2300ff00")
+    see(page, 5)
+    assert page.evaluate("document.body.innerText").strip() == ""
+    box = page.locator("video").bounding_box()
+    assert (box["x"], box["y"], box["width"], box["height"]) == (0, 0, 1000, 800)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(0, 255, 0)"
+    assert np.abs(np.array(page.evaluate(CORNER)) - (0, 255, 0)).max() <= 12
+    assert page.locator("button:visible, input:visible").count() == 0
+
+
+def test_the_controls_by_keyboard(page, url, engine):
+    page.goto(url)
+    assert page.get_by_text("Synthetic").is_visible() and page.locator("video").evaluate("v => v.muted")
+    page.get_by_role("radio", name="Microphone").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("radio", name="Built-in sample").is_checked()
+    page.get_by_role("button", name="Connect").focus()
+    page.keyboard.press("Enter")
+    state(page, "connected")
+    see(page, 5)
+    page.get_by_role("button", name="Unmute").press("Enter")
+    assert not page.locator("video").evaluate("v => v.muted")
+    page.get_by_role("radio", name="Key green").check(force=True)
+    until(lambda: np.abs(np.array(page.evaluate(CORNER)) - (0, 255, 0)).max() <= 12, "a green background")
+    until(lambda: page.locator("#fps").inner_text() != "–", "figures")
+    page.get_by_role("button", name="Disconnect").click()
+    state(page, "idle")
+    until(lambda: not engine.sessions, "the slot")
+
+
+def test_a_blocked_microphone_is_explained(page, url):
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') }"
+    )
+    page.goto(url)
+    page.get_by_role("button", name="Connect").click()
+    state(page, "failed")
+    assert "blocked" in page.get_by_role("alert").inner_text()
+    assert page.get_by_role("button", name="Try again").is_visible()
+
+
+def test_a_full_server_is_explained_and_a_lost_connection_comes_back(page, url, browser, engine):
+    page.goto(f"{url}?autostart=sample")
+    see(page, 3)
+    other = browser.new_page(viewport={"width": 360, "height": 700})
+    other.goto(url)
+    other.get_by_role("radio", name="Built-in sample").check(force=True)
+    other.get_by_role("button", name="Connect").click()
+    state(other, "failed")
+    assert "full" in other.get_by_role("alert").inner_text()
+    assert other.evaluate("document.documentElement.scrollWidth") <= 360
+    other.close()
+
+    engine.sessions[0].close()
+    page.wait_for_function("window.visema.state !== 'connected'", timeout=PATIENCE_S * 1000)
+    state(page, "connected")
+    see(page, 3)
