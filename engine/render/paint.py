@@ -95,7 +95,7 @@ def paint_hair() -> np.ndarray:
     middle = noise(*HAIR_SIZE, (2, 180), 10)
     broad = noise(*HAIR_SIZE, (2, 60), 11)
     light = np.clip(0.5 + 0.11 * fine + 0.10 * middle + 0.08 * broad, 0, 1)
-    tip = np.clip(0.5 + 0.17 * noise(*HAIR_SIZE, (1, 420), 12) + 0.10 * fine + 0.05 * broad, 0, 1)
+    tip = np.clip(0.5 + 0.17 * noise(*HAIR_SIZE, (1, 420), 12) + 0.10 * fine + 0.05 * broad, 0.15, 0.78)
     shine = np.clip(0.5 + 0.25 * fine + 0.18 * middle, 0, 1)
     layers = np.stack([light, tip, shine, np.zeros_like(light)], -1)
     return np.clip(layers * 255, 0, 255).astype(np.uint8)

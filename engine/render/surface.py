@@ -255,11 +255,11 @@ def _cover(kind, field, hair):
     a, b, c = field[4], field[5], field[6]
     if kind != LASHES:
         # Hairs lean outwards.
-        hairs, _, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.085) - b * _F(0.022), _F(0.5))
-        alpha = shading.smooth(_F(0.0), _F(1.0), c * _F(1.30) - hairs * _F(0.42)) * (_F(1.05) - _F(0.50) * hairs)
+        hairs, _, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.120) - b * _F(0.028), _F(0.5))
+        alpha = shading.smooth(_F(0.0), _F(1.0), c * _F(1.30) - hairs * _F(0.40)) * (_F(0.98) - _F(0.36) * hairs)
         return _F(0.045) * field[0], _F(0.028) * field[1], _F(0.020) * field[2], alpha
-    fringe = _F(1.10) + _F(0.25) * math.sin(a * _F(9000.0))
-    return _F(0.012), _F(0.009), _F(0.008), shading.clamp01(c * fringe)
+    fringe = _F(0.86) + _F(0.16) * math.sin(a * _F(9000.0))
+    return _F(0.020), _F(0.014), _F(0.011), shading.clamp01(c * fringe)
 
 
 @kernel
