@@ -89,13 +89,17 @@ function onState(state) {
 
 /** The server may know why the session ended. */
 async function tellWhy() {
-  const lost = "The connection was lost.";
   try {
     await connection.serverStats();
   } catch (problem) {
-    if (problem.message && !problem.message.startsWith("the session has ended")) return new Problem(`${lost} ${problem.message}`, true);
+    if (problem.gone) return lost(problem);
   }
-  return new Problem(lost, true);
+  return new Problem("The connection was lost.", true);
+}
+
+function lost(problem) {
+  const said = problem.message.includes("has ended") || problem.message.includes("no such session");
+  return new Problem(said ? "The connection was lost." : `The session ended: ${problem.message}.`, true);
 }
 
 function fail(problem) {
@@ -141,12 +145,18 @@ function setMuted(muted) {
 
 /** Once a second: engine + network both ways + what the browser holds back before it shows a picture. */
 async function tellFigures() {
-  if (!connection || document.body.dataset.state !== "connected" || bare) return;
-  const [page, server] = await Promise.all([connection.stats(), connection.serverStats()]);
-  const latency = server.latency_ms.p50 + (page.roundTripMs ?? 0) + (page.videoBufferMs ?? 0) + (page.decodeMs ?? 0);
-  $("fps").textContent = page.fps.toFixed(1);
-  $("latency").textContent = Math.round(latency);
-  $("offset").textContent = page.avOffsetMs === null ? "–" : `${page.avOffsetMs > 0 ? "+" : ""}${Math.round(page.avOffsetMs)}`;
+  if (!connection || document.body.dataset.state !== "connected") return;
+  const mine = attempt;
+  try {
+    const [page, server] = await Promise.all([connection.stats(), connection.serverStats()]);
+    const latency = server.latency_ms.p50 + (page.roundTripMs ?? 0) + (page.videoBufferMs ?? 0) + (page.decodeMs ?? 0);
+    if (mine !== attempt) return;
+    $("fps").textContent = page.fps.toFixed(1);
+    $("latency").textContent = Math.round(latency);
+    $("offset").textContent = page.avOffsetMs === null ? "–" : `${page.avOffsetMs > 0 ? "+" : ""}${Math.round(page.avOffsetMs)}`;
+  } catch (problem) {
+    if (mine === attempt && problem.gone) fail(lost(problem));
+  }
 }
 
 $("controls").addEventListener("submit", (event) => {
@@ -160,7 +170,7 @@ $("sound").addEventListener("click", () => setMuted(!$("video").muted));
 $("sources").addEventListener("change", tellHint);
 $("backgrounds").addEventListener("change", (event) => chooseBackground(event.target.value));
 addEventListener("pagehide", stop);
-setInterval(() => tellFigures().catch(() => {}), 1000);
+setInterval(tellFigures, 1000);
 
 window.visema = {
   /** See Connection.stats; zeros while there is no connection. */

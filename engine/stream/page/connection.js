@@ -7,11 +7,12 @@ const FIRST_HOLD_MS = 30;
 const LONGEST_HOLD_MS = 250;
 const GATHER_MS = 1500; // host candidates come at once; nothing is asked of the internet
 
-/** An error with a text for people; `again`: whether trying again by itself may help. */
+/** An error with a text for people; again: trying again by itself may help; gone: the session has ended. */
 export class Problem extends Error {
-  constructor(text, again = false) {
+  constructor(text, again = false, gone = false) {
     super(text);
     this.again = again;
+    this.gone = gone;
   }
 }
 
@@ -50,7 +51,8 @@ async function ask(method, path, body) {
   const value = await reply.json().catch(() => ({}));
   if (reply.ok) return value;
   if (reply.status === 503) throw new Problem("The server is full: all its faces are taken. Try again in a moment.", true);
-  throw new Problem(value.error ?? `The server answered ${reply.status}.`, reply.status >= 500 || reply.status === 410);
+  const gone = reply.status === 410 || reply.status === 404;
+  throw new Problem(value.error ?? `The server answered ${reply.status}.`, gone || reply.status >= 500, gone);
 }
 
 /** A face on the other side. Make one with `Connection.open`. */
