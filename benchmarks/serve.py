@@ -21,7 +21,8 @@ FPS = 25
 ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
+    "--autoplay-policy=no-user-gesture-required", "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
 ]  # fmt: skip
 WINDOW_MS = (-45.0, 15.0)  # sound may be so late and so early
 EVERY_S = 1.0
@@ -39,7 +40,7 @@ def start_server(extra: list[str]) -> tuple[subprocess.Popen[str], str]:
     raise SystemExit(f"the server did not start (exit code {process.wait()})")
 
 
-def watch(url: str, process: subprocess.Popen[str], seconds: float, settle: float) -> dict[str, Any]:
+def watch(url: str, process: subprocess.Popen[str], source: str, seconds: float, settle: float) -> dict[str, Any]:
     """Let a browser look for a while; the figures of it."""
     import psutil
     from playwright.sync_api import sync_playwright
@@ -51,7 +52,7 @@ def watch(url: str, process: subprocess.Popen[str], seconds: float, settle: floa
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=ARGUMENTS, ignore_default_args=["--mute-audio"])
         page = browser.new_page(viewport={"width": 900, "height": 900})
-        page.goto(f"{url}?autostart=sample")
+        page.goto(f"{url}?autostart={source}")
         page.wait_for_timeout(settle * 1000)
         first, cpu, begun = page.evaluate("window.visema.stats()"), _cpu_s(server), time.monotonic()
         samples = []
@@ -105,13 +106,14 @@ def _percentiles(values: list[float]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
     parser.add_argument("--seconds", type=float, default=180.0)
+    parser.add_argument("--source", choices=["sample", "mic"], default="sample", help="mic: Chromium's beeps")
     parser.add_argument("--settle", type=float, default=10.0, help="seconds before the figures begin")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="passed to visema serve")
     parser.add_argument("--out", help="write the JSON here too")
     options = parser.parse_args()
     process, url = start_server([part for text in options.set for part in ("--set", text)])
     try:
-        figures = watch(url, process, options.seconds, options.settle)
+        figures = watch(url, process, options.source, options.seconds, options.settle)
         figures["tick_ms"], figures["device"] = _health(url)
     finally:
         process.terminate()

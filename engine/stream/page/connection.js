@@ -50,7 +50,7 @@ async function ask(method, path, body) {
   }
   const value = await reply.json().catch(() => ({}));
   if (reply.ok) return value;
-  if (reply.status === 503) throw new Problem("The server is full: all its faces are taken. Try again in a moment.", true);
+  if (reply.status === 503) throw new Problem("The server is full: all its faces are taken.", true);
   const gone = reply.status === 410 || reply.status === 404;
   throw new Problem(value.error ?? `The server answered ${reply.status}.`, gone || reply.status >= 500, gone);
 }
