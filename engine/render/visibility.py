@@ -24,18 +24,16 @@ NEAR_SCALE = 2.0**32  # of nearness in 1 / m, which stays under 256
 _FAR = np.float32(1e9)
 _SLACK = np.float32(1e-4)  # pixels by which triangles overlap, so that shared edges leave no crack
 
+_Y0, _Y1, _Y2, _Y3 = np.float32(0.125), np.float32(0.25), np.float32(0.5), np.float32(0.75)
+
 
 @inlined
-def _span(row, k, first, last, a_slope, a_at, b_slope, b_at, c_slope, c_at, d_slope, d_at, start, dx, dy):
-    """Sample k of a pixel row: first and last column inside (as real numbers), nearness at column 0."""
-    y = np.float32(row) + np.float32(k) * np.float32(0.25) + np.float32(0.125)
-    offset = SAMPLE_X[k]
-    left = max(a_slope * y + a_at, b_slope * y + b_at) - offset - _SLACK
-    right = min(c_slope * y + c_at, d_slope * y + d_at) - offset + _SLACK
-    if row * 4 + k < first or row * 4 + k > last:
-        right = np.float32(-1.0)
-        left = _FAR
-    return left, right, np.float64(start + dy * y + dx * offset)
+def _stand(k, a_slope, a_at, b_slope, b_at, c_slope, c_at, d_slope, d_at):
+    """Where the four edges stand for sample k of pixel row 0, measured from the sample in column 0."""
+    y = np.float32(k) * np.float32(0.25) + np.float32(0.125)
+    shift = SAMPLE_X[k]
+    return (a_slope * y + a_at - shift - _SLACK, b_slope * y + b_at - shift - _SLACK,
+            c_slope * y + c_at - shift + _SLACK, d_slope * y + d_at - shift + _SLACK)  # fmt: skip
 
 
 @kernel
@@ -98,24 +96,33 @@ def fill(screen, triangles, two_sided, samples, box):
                 d_slope, d_at = c_slope, c_at
                 c_slope = (xb - xa) / (yb - ya)
                 c_at = xa - c_slope * ya
+        # The four samples of a pixel lie side by side in memory and are done together: per sample k, where
+        # the edges stand at row 0 and how much more than sample 0 it is near. Sums of fixed-point numbers
+        # may wrap far outside the triangle; inside they are right.
+        a0, b0, c0, d0 = _stand(0, a_slope, a_at, b_slope, b_at, c_slope, c_at, d_slope, d_at)
+        a1, b1, c1, d1 = _stand(1, a_slope, a_at, b_slope, b_at, c_slope, c_at, d_slope, d_at)
+        a2, b2, c2, d2 = _stand(2, a_slope, a_at, b_slope, b_at, c_slope, c_at, d_slope, d_at)
+        a3, b3, c3, d3 = _stand(3, a_slope, a_at, b_slope, b_at, c_slope, c_at, d_slope, d_at)
+        down = np.int64(np.float64(dy) * NEAR_SCALE) << ID_BITS
+        q_top = (np.int64(np.float64(start + dy * _Y0 + dx * SAMPLE_X[0]) * NEAR_SCALE) << ID_BITS) + (f + 1)
+        more1 = np.int64(np.float64(dy * _Y1 + dx * (SAMPLE_X[1] - SAMPLE_X[0])) * NEAR_SCALE) << ID_BITS
+        more2 = np.int64(np.float64(dy * _Y2 + dx * (SAMPLE_X[2] - SAMPLE_X[0])) * NEAR_SCALE) << ID_BITS
+        more3 = np.int64(np.float64(dy * _Y3 + dx * (SAMPLE_X[3] - SAMPLE_X[0])) * NEAR_SCALE) << ID_BITS
         for row in range(first >> 2, (last >> 2) + 1):
-            # The four samples of a pixel lie side by side in memory and are done together.
-            l0, r0, v0 = _span(row, 0, first, last, a_slope, a_at, b_slope, b_at, c_slope, c_at,
-                               d_slope, d_at, start, dx, dy)  # fmt: skip
-            l1, r1, v1 = _span(row, 1, first, last, a_slope, a_at, b_slope, b_at, c_slope, c_at,
-                               d_slope, d_at, start, dx, dy)  # fmt: skip
-            l2, r2, v2 = _span(row, 2, first, last, a_slope, a_at, b_slope, b_at, c_slope, c_at,
-                               d_slope, d_at, start, dx, dy)  # fmt: skip
-            l3, r3, v3 = _span(row, 3, first, last, a_slope, a_at, b_slope, b_at, c_slope, c_at,
-                               d_slope, d_at, start, dx, dy)  # fmt: skip
+            y = np.float32(row)
+            l0, r0 = max(a_slope * y + a0, b_slope * y + b0), min(c_slope * y + c0, d_slope * y + d0)
+            l1, r1 = max(a_slope * y + a1, b_slope * y + b1), min(c_slope * y + c1, d_slope * y + d1)
+            l2, r2 = max(a_slope * y + a2, b_slope * y + b2), min(c_slope * y + c2, d_slope * y + d2)
+            l3, r3 = max(a_slope * y + a3, b_slope * y + b3), min(c_slope * y + c3, d_slope * y + d3)
+            if row * 4 < first or row * 4 + 3 > last:  # the triangle begins or ends within this row
+                r0 = -_FAR if row * 4 < first or row * 4 > last else r0
+                r1 = -_FAR if row * 4 + 1 < first or row * 4 + 1 > last else r1
+                r2 = -_FAR if row * 4 + 2 < first or row * 4 + 2 > last else r2
+                r3 = -_FAR if row * 4 + 3 < first or row * 4 + 3 > last else r3
             begin = int(math.ceil(max(min(l0, l1, l2, l3), zero)))
             end = int(math.floor(min(max(r0, r1, r2, r3), edge)))
-            shift = np.float64(dx) * np.float64(begin)
-            v0, v1, v2, v3 = v0 + shift, v1 + shift, v2 + shift, v3 + shift
-            q0 = (np.int64(min(max(v0, 0.0), 255.0) * NEAR_SCALE) << ID_BITS) + (f + 1)
-            q1 = (np.int64(min(max(v1, 0.0), 255.0) * NEAR_SCALE) << ID_BITS) + (f + 1)
-            q2 = (np.int64(min(max(v2, 0.0), 255.0) * NEAR_SCALE) << ID_BITS) + (f + 1)
-            q3 = (np.int64(min(max(v3, 0.0), 255.0) * NEAR_SCALE) << ID_BITS) + (f + 1)
+            q0 = q_top + down * row + step * begin
+            q1, q2, q3 = q0 + more1, q0 + more2, q0 + more3
             at = row * stride + begin * 4
             for x in range(begin, end + 1):
                 p = np.float32(x)
