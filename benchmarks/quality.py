@@ -163,6 +163,25 @@ def print_figures(table: dict) -> None:
     Console().print(shown)
 
 
+def as_markdown(table: dict) -> str:
+    """The figures as a Markdown page."""
+    flat = {name: flatten(system) for name, system in table["systems"].items()}
+    lines = [
+        "# Lip quality",
+        "",
+        f"`{table['command']}`; {table['clips']} real prompts, {table['minutes']} min, and {table['captured_clips']} "
+        f"captured clips, {table['captured_minutes']} min (held out: {', '.join(table['captured_held_out'])}); "
+        f"{table['device']}. Definitions: `benchmarks/lip_figures.py`.",
+        "",
+        "| figure | " + " | ".join(flat) + " |",
+        "| --- |" + " ---: |" * len(flat),
+    ]
+    for key in flat["viseme"]:
+        cells = (f"{system[key]:.3f}" if key in system else "-" for system in flat.values())
+        lines.append(f"| {key} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def flatten(tree: dict, prefix: str = "") -> dict[str, float]:
     """Nested figures with dotted names."""
     out: dict[str, float] = {}
@@ -181,7 +200,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, default=None, help="viseme weights; default: the shipped ones")
     parser.add_argument("--encoder", type=Path, default=None, help="encoder weights; default: the shipped ones")
     parser.add_argument("--limit", type=int, default=None, help="only so many prompts")
-    parser.add_argument("--out", type=Path, default=None, help="write the figures as JSON")
+    parser.add_argument("--out", type=Path, default=None, help="write the figures as JSON, and as Markdown beside it")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     start_s = time.monotonic()
@@ -195,6 +214,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        args.out.with_suffix(".md").write_text(as_markdown(table), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from torch import nn
 
 from engine.errors import WeightsError
 from engine.features.checkpoint import fit, read_checkpoint, save_checkpoint
+from engine.features.encoder import SmallEncoder
+from engine.features.phones import GESTURES
 from engine.frames import FEATURE_FRAMES, SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
@@ -36,8 +38,8 @@ class DecoderConfig:
     head: int = 128
     lookaheads: tuple[int, ...] = (0, 1, 2)
     # Where a gate's probability begins and ends to count: (shut, bite, awake).
-    gate_low: tuple[float, float, float] = (0.15, 0.15, 0.10)
-    gate_high: tuple[float, float, float] = (0.45, 0.50, 0.60)
+    gate_low: tuple[float, float, float] = (0.28, 0.11, 0.10)
+    gate_high: tuple[float, float, float] = (0.58, 0.41, 0.60)
 
 
 class Mouth(NamedTuple):
@@ -76,10 +78,14 @@ class Decoder(nn.Module, Stage):
         self.layers = nn.ModuleList(nn.GRU(config.width, config.width, batch_first=True) for _ in range(config.layers))
         self.heads = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(config.layers * config.width, config.head), nn.SiLU(), nn.Linear(config.head, A + 3)
+                nn.Linear(config.layers * config.width, config.head), nn.SiLU(), nn.Linear(config.head, A + 1)
             )
             for _ in config.lookaheads
         )
+        # Shut and bitten lips are what the encoder itself says of them: its gesture outputs heard far more
+        # varied speech than this network, which, given the choice, learns a synthesizer's way of closing lips.
+        self.gestures = nn.ModuleList(nn.Linear(FEATURE_FRAMES * config.content, 3) for _ in config.lookaheads)
+        self.gestures.requires_grad_(False)
         self.compose = Composer()
         # A network trained on averages moves a little less than its targets: fitted after training.
         self.register_buffer("gain", torch.ones(A))
@@ -96,13 +102,13 @@ class Decoder(nn.Module, Stage):
         )
 
     def step(self, state: DecoderState, x: SpeechFeatures) -> torch.Tensor:
-        h = self._take(x)
+        h, answer = self._take(x), self.config.lookaheads.index(self.lookahead)
         for i, layer in enumerate(self.layers):
             h = _gru_step(layer, h, state.hidden[:, i])
             state.hidden[:, i].copy_(h)
         joined = torch.cat((state.heard, _heard(x.loudness_db)[:, None]), 1)
         state.heard.copy_(joined[:, 1:])
-        mouth = self._answer(state.hidden.flatten(1), self.config.lookaheads.index(self.lookahead))
+        mouth = self._answer(state.hidden.flatten(1), x.content, answer)
         return self._vector(mouth, (joined * self.ease).amax(-1))
 
     def forward(self, x: SpeechFeatures) -> torch.Tensor:
@@ -118,7 +124,20 @@ class Decoder(nn.Module, Stage):
             h, _ = layer(h)
             outs.append(h)
         joined = torch.cat(outs, -1)
-        return [self._answer(joined, k) for k in range(len(self.heads))]
+        return [self._answer(joined, x.content, k) for k in range(len(self.heads))]
+
+    @torch.no_grad()
+    def adopt(self, encoder: SmallEncoder) -> None:
+        """Take the encoder's gesture outputs, averaged over a tick's frames, as the gates' own."""
+        signs = {"bilabial": 1.0, "labiodental": 1.0, "silence": -1.0}
+        rows = len(GESTURES)
+        for gesture, ticks in zip(self.gestures, self.config.lookaheads, strict=True):
+            at = encoder.config.delays.index(ticks) * rows
+            assert isinstance(gesture, nn.Linear)
+            for gate, (name, sign) in enumerate(signs.items()):
+                weight = encoder.gesture_head.weight[at + GESTURES.index(name)]
+                gesture.weight[gate] = sign * torch.cat((weight, weight)) / FEATURE_FRAMES
+                gesture.bias[gate] = sign * encoder.gesture_head.bias[at + GESTURES.index(name)]
 
     def open_gates(self, gates: torch.Tensor) -> torch.Tensor:
         """Gate logits (..., 3) -> how far each gate acts, 0 to 1."""
@@ -134,10 +153,12 @@ class Decoder(nn.Module, Stage):
         level = (x.loudness_db.clamp(-80.0, 0.0) + 40.0) / 20.0
         return nn.functional.silu(self.take(torch.cat((x.content.flatten(-2), level, x.voice), -1)))
 
-    def _answer(self, h: torch.Tensor, head: int) -> Mouth:
-        out = self.heads[head](h)
+    def _answer(self, h: torch.Tensor, content: torch.Tensor, head: int) -> Mouth:
+        out, gates = self.heads[head](h), self.gestures[head](content.flatten(-2))
+        awake = gates[..., 2:] + out[..., A:]
         # softplus-like: articulators rest at zero and never pull the other way
-        return Mouth(nn.functional.softplus(out[..., :A] * 4.0 - 2.0) * 0.25 * self.gain, out[..., A:])
+        articulators = nn.functional.softplus(out[..., :A] * 4.0 - 2.0) * 0.25 * self.gain
+        return Mouth(articulators, torch.cat((gates[..., :2], awake), -1))
 
     def _vector(self, mouth: Mouth, awake: torch.Tensor) -> torch.Tensor:
         awake = (awake - self.ease[0]) / (1.0 - self.ease[0])  # the oldest quiet tick brings exact rest

@@ -1,6 +1,7 @@
 """Trains the viseme decoder on a frozen encoder: `python -m engine train viseme`.
 
-The loss knows what a missed closure costs: besides coefficients, articulators and gates it compares lip
+Shut and bitten lips come from the encoder's gesture outputs, which were trained to know what a missed closure
+costs. Here the mouth around them is learned: besides coefficients and articulators the loss compares lip
 aperture and width on the mesh (linear in the coefficients, so gradients pass), most of all where lips must
 shut, where the lip must meet the teeth, and on open vowels against false closure; and it compares speeds.
 """
@@ -33,7 +34,6 @@ BATCH = 32
 SETTLE_TICKS = 6  # the first ticks of an excerpt lack their past and do not count
 HEAD_WEIGHTS = (1.0, 1.0, 0.6)
 KIND_WEIGHTS = (1.0, 5.0, 3.0, 2.0)  # other, bilabial, labiodental, open vowel
-GATE_WEIGHTS = (2.5, 2.0, 1.5)  # what a missed one costs against a false one
 # Captured units that teach; the captured speaker's face does not show the others.
 CAPTURED = (
     "jawOpen", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft", "mouthUpperUpLeft", "mouthSmileLeft",
@@ -52,7 +52,6 @@ class MouthLoss(nn.Module):
     part_weight: torch.Tensor
     taught: torch.Tensor
     kinds: torch.Tensor
-    missed: torch.Tensor
 
     def __init__(self, decoder: Decoder, examples: Examples, seed: int):
         super().__init__()
@@ -72,7 +71,6 @@ class MouthLoss(nn.Module):
         part_weight[0] = 3.0
         self.register_buffer("part_weight", part_weight)
         self.register_buffer("kinds", torch.tensor(KIND_WEIGHTS))
-        self.register_buffer("missed", torch.tensor(GATE_WEIGHTS))
 
     def lips(self, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Aperture and width (...) of coefficients (..., E), as `LipMeasure` measures them."""
@@ -124,11 +122,11 @@ class MouthLoss(nn.Module):
         aim_aperture, aim_width = self.lips(values)
         weight = self.kinds[kind] * spoken[:, None]
         jaw = (own - values)[..., layout.INDEX["jawOpen"]]
-        gate_error = F.binary_cross_entropy_with_logits(mouth.gates, gates, pos_weight=self.missed, reduction="none")
+        awake_error = F.binary_cross_entropy_with_logits(mouth.gates[..., 2], gates[..., 2], reduction="none")
         return {
             "units": 1.0 * F.smooth_l1_loss(scaled, torch.zeros_like(scaled), beta=1.0) * 1.5,
             "parts": 0.4 * (part_error * shown * self.part_weight)[spoken].mean(),
-            "gates": 0.8 * gate_error[spoken].mean(),
+            "awake": 0.5 * awake_error[spoken].mean(),
             "aperture": 3.0 * (huber(aperture - aim_aperture, 0.05) * weight).mean(),
             "width": 3.0 * (huber(width - aim_width, 0.03) * spoken[:, None]).mean(),
             "speed": 3.0 * huber(jaw.diff(dim=1), 0.08).mean()
@@ -175,13 +173,13 @@ def train(
     encoder: SmallEncoder | None = None,
     count: int = 2_400,
     captured_share: float = 0.2,
-    minutes: float = 10.0,
-    steps: int = 3_000,
+    minutes: float = 8.0,
+    steps: int = 900,
     seed: int = 0,
     resume: bool = True,
     start: Path | None = None,
 ) -> Figures:
-    """Train on features of a frozen encoder and write the averaged weights to `out`.
+    """Train on features of a frozen encoder and write the best averaged weights to `out`.
 
     corpus: folder with phone timings. capture: folder of captured performances; the clips in HELD_OUT are
     left out. run: where features and checkpoints are kept, so that training goes on where it stopped.
@@ -206,8 +204,9 @@ def train(
     if start:
         decoder.load_state_dict(build(1, start).state_dict())
         decoder.gain.fill_(1.0)
+    decoder.adopt(encoder)
     loss = MouthLoss(decoder, sets["train"], seed)
-    last: Figures = {}
+    best: Figures = {}
 
     def evaluate(averaged: nn.Module, step: int) -> Figures:
         own = averaged.decoder
@@ -216,15 +215,17 @@ def train(
         judge = MouthLoss(own, sets["valid"], seed)
         with torch.inference_mode():
             judged, parts = judge.loss_of(torch.arange(len(sets["valid"].kind)))
-        fitted = copy.deepcopy(own)
-        fit_gain(fitted, sets["valid"])
-        save_decoder(fitted, out)
-        last.update(valid=judged.item(), **parts)
-        return last
+        figures = {"valid": judged.item(), **parts}
+        if judged.item() < best.get("valid", float("inf")):
+            best.update(figures, step=step)
+            fitted = copy.deepcopy(own)
+            fit_gain(fitted, sets["valid"])
+            save_decoder(fitted, out)
+        return figures
 
     # the training examples are no parameters: only the decoder is averaged and saved
-    train_model(loss, loss, evaluate, run, Schedule(steps, minutes, 2e-3, 100, 0.4, 0.995, 250), resume)
-    return last
+    train_model(loss, loss, evaluate, run, Schedule(steps, minutes, 2e-3, 100, 0.3, 0.99, 150), resume)
+    return best
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -236,8 +237,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/viseme"))
     parser.add_argument("--encoder", type=Path, default=None, help="encoder weights; default: the shipped ones")
     parser.add_argument("--count", type=int, default=2_400)
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--steps", type=int, default=3_000)
+    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, default=None, help="viseme weights to begin with")
     parser.add_argument("--fresh", action="store_true", help="do not resume the run in --run")
