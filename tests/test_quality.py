@@ -1,5 +1,7 @@
 """Quality figures: right on mouths whose answer is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,8 +15,15 @@ from benchmarks.lip_figures import (
     lip_figures,
     tick_phones,
 )
-from benchmarks.quality import flatten, stream, to_ticks
+from benchmarks.quality import SOUNDS, flatten, stream, to_ticks
+from engine.audio.loudness import LoudnessNormaliser
+from engine.features import load_encoder
 from engine.motion import layout
+from engine.render.face_model import FaceModel
+from engine.render.lips import LipMeasure
+from engine.stage import Chain, fold
+from engine.training.corpus import read_real
+from plugins.viseme.motion import build
 from tests import laws
 
 PHONES = [["sil", 0.0, 0.4], ["M", 0.4, 0.6], ["AA", 0.6, 1.0], ["F", 1.0, 1.2], ["EH", 1.2, 1.6],
@@ -88,3 +97,31 @@ def test_energy_mouth_opens_with_loudness_and_obeys_the_laws():
 
 def test_flatten_names_figures():
     assert flatten({"a": {"b": 1}, "c": 2.0}) == {"a.b": 1.0, "c": 2.0}
+
+
+@pytest.mark.skipif(
+    not (Path(SOUNDS).is_dir() and Path("../shared/corpus").is_dir()),
+    reason="needs the Debian package asterisk-core-sounds-en-g722 and the labels in ../shared/corpus",
+)
+def test_shipped_weights_close_the_lips_of_a_real_speaker():
+    found = read_real(Path("../shared/corpus/real_en.jsonl"), Path(SOUNDS), 110)
+    clips = [clip for clip in found if 24_000 < len(clip.samples) < 60_000][:48]  # one or two batches
+    stage = Chain(LoudnessNormaliser(), load_encoder(), build(1))
+    values = stream(stage, [to_ticks(clip.samples) for clip in clips])
+    measure = LipMeasure(FaceModel.load())
+    mouths = [
+        MouthClip(measure.aperture(v), measure.width(v), list(c.phones)) for v, c in zip(values, clips, strict=True)
+    ]
+    figures = lip_figures(mouths)
+    # a part of the list: bounds are a little wider than those of the whole
+    assert figures["closure_recall"] >= 0.75 and figures["false_closure"] <= 0.07
+    assert figures["labiodental_recall"] >= 0.75
+    assert figures["rounding_contrast"] >= 0.8 and figures["openness_order"] >= 0.9
+
+
+def test_shipped_weights_are_still_in_silence():
+    stage = Chain(LoudnessNormaliser(), load_encoder(), build(1))
+    room = 1e-3 * torch.randn(1, 75, 640, generator=torch.Generator().manual_seed(0))
+    silence, noise = (fold(stage, x)[0, 25:, : layout.E] for x in (torch.zeros(1, 75, 640), room))
+    assert not silence.any()
+    assert noise.abs().max() < 0.02
