@@ -43,7 +43,7 @@ def measure(renderer: HeadRenderer, ticks: torch.Tensor) -> np.ndarray:
         clock.append(time.thread_time_ns())
         renderer.see(screen, samples, box)
         clock.append(time.thread_time_ns())
-        renderer.light(samples, box, screen, vertex, colour, state.veil[0].numpy(), light)
+        renderer.light(samples, box, screen, vertex, state.veil[0].numpy(), light)
         clock.append(time.thread_time_ns())
         surface.develop(light, box, samples, colour, wear.tones, picture)
         clock.append(time.thread_time_ns())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.render import paint, shading, surface, visibility
+from engine.render import shading, surface, visibility
 from engine.render.camera import Camera
 from engine.render.colour import parse_colour
 from engine.render.face_model import FaceModel
@@ -36,9 +36,9 @@ class HeadState(State):
 class HeadRenderer(Stage):
     """Motion float32 (S, M) -> RGB uint8 (S, H, W, 3), row 0 on top. One thread, deterministic.
 
-    Every pixel has four samples. Where a pixel is partly background the two are mixed in linear light
-    by quarters, so a keyable background has no dark fringe; pixels without any head are exactly the
-    background's colour.
+    Every pixel has four samples. Where a pixel is partly background its bytes are the mean of the head's
+    and the background's, weighted by quarters, so a keyable background has no dark fringe; pixels
+    without any head are exactly the background's colour.
     """
 
     lookahead = 0
@@ -87,8 +87,7 @@ class HeadRenderer(Stage):
         vertex, screen = self.vertex_fields(points), self.project(points)
         samples, box = state.samples[slot].numpy(), state.box[slot].numpy()
         self.see(screen, samples, box)
-        self.light(samples, box, screen, vertex, state.background[slot].numpy(),
-                   state.veil[slot].numpy(), state.light[slot].numpy())  # fmt: skip
+        self.light(samples, box, screen, vertex, state.veil[slot].numpy(), state.light[slot].numpy())
         surface.develop(
             state.light[slot].numpy(), box, samples, state.background[slot].numpy(), self.wardrobe.tones,
             state.picture[slot].numpy(),
@@ -119,11 +118,11 @@ class HeadRenderer(Stage):
 
     def light(
         self, samples: np.ndarray, box: np.ndarray, screen: np.ndarray, vertex: np.ndarray,
-        colour: np.ndarray, veil: np.ndarray, light: np.ndarray,
+        veil: np.ndarray, light: np.ndarray,
     ) -> None:  # fmt: skip
         """Shade what is seen, then blend the thin layers over it."""
         wear = self.wardrobe
         surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, wear.skin, wear.iris,
-                     wear.hair, paint.scene_light(colour), *self._scratch[1:], light)  # fmt: skip
+                     wear.hair, *self._scratch[1:], light)  # fmt: skip
         surface.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, wear.hair,
                         self._scratch[0], veil, light)

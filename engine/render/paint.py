@@ -110,10 +110,3 @@ def tone_table() -> np.ndarray:
     srgb = np.where(shown <= 0.0031308, shown * 12.92, 1.055 * shown ** (1 / 2.4) - 0.055)
     return np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)
 
-
-def scene_light(rgb: np.ndarray) -> np.ndarray:
-    """Bytes to the scene light that `tone_table` turns into them, for blending edges with a background."""
-    shown = np.minimum(linear(np.asarray(rgb, np.float64) / 255), 0.9999)
-    knee = 0.55
-    bent = knee - (1 - knee) * np.log(np.maximum(1 - (shown - knee) / (1 - knee), 0.05))
-    return np.where(shown < knee, shown, bent).astype(np.float32)

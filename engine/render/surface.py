@@ -100,10 +100,10 @@ def _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex):
 
 
 @kernel
-def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, background, face_of, near_of, light):
-    """Shade the covered pixels of box: light float32 (H, W, 3), linear, background mixed in at edges.
+def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, face_of, near_of, light):
+    """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
 
-    kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 8), background float32 (3,) linear light.
+    kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 8).
     face_of int64 (4,), near_of float32 (4,): scratch.
     """
     scale = _F(512.0) / _F(samples.shape[0])
@@ -129,10 +129,6 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, backg
                 if face < 0:
                     continue
                 if face == 0:
-                    weight, covered = _F(0.25), 1
-                    red += weight * background[0]
-                    green += weight * background[1]
-                    blue += weight * background[2]
                     left -= 1
                     continue
                 kind = kinds[np.uintp(face - 1)]
@@ -265,18 +261,27 @@ def _cover(kind, field, hair):
 @kernel
 def develop(light, box, samples, colour, table, out):
     """Scene light to sRGB bytes; where nothing was drawn the picture is exactly `colour`, uint8 (3,).
+
+    A pixel that is partly background mixes bytes, not light, by quarters: a bright key colour mixed as
+    light would swallow the edge and leave stairs. out uint8 (H, W, 3).
     """
     top, bottom, left, right = box[1], box[3], box[0], box[2]
     steps = _F((len(table) - 1) / 2.0)
     most = len(table) - 1
     for row in range(out.shape[0]):
         for col in range(out.shape[1]):
-            inside = top <= row < bottom and left <= col < right
-            if inside and (samples[row, col, 0] | samples[row, col, 1] | samples[row, col, 2]
-                           | samples[row, col, 3]) != 0:  # fmt: skip
-                for k in range(3):
-                    at = min(int(max(light[row, col, k], _F(0.0)) * steps + _F(0.5)), most)
-                    out[row, col, k] = table[np.uintp(at)]
-            else:
+            covered = 0
+            if top <= row < bottom and left <= col < right:
+                for k in range(4):
+                    covered += 1 if samples[row, col, k] != 0 else 0
+            if covered == 0:
                 for k in range(3):
                     out[row, col, k] = colour[k]
+                continue
+            scale = steps * _F(4.0) / _F(covered)
+            for k in range(3):
+                at = min(int(max(light[row, col, k], _F(0.0)) * scale + _F(0.5)), most)
+                shown = table[np.uintp(at)]
+                if covered < 4:
+                    shown = (shown * covered + colour[k] * (4 - covered) + 2) >> 2
+                out[row, col, k] = shown
