@@ -25,6 +25,7 @@ from engine.stage import Stage, State
 MODEL = "viseme-decoder"
 QUIET_DB = -66.0  # both frames of a tick below this level: nothing is heard
 QUIET_TICKS = 10  # after so many quiet ticks the mouth is exactly at rest
+RELEASE = 0.6  # most that a gate lets go in one tick
 REST_EASE = 0.62  # share of the mouth kept per quiet tick
 
 
@@ -51,10 +52,12 @@ class Mouth(NamedTuple):
 
 @dataclass(slots=True)
 class DecoderState(State):
-    """hidden: (S, layers, width) of the recurrent layers; heard: (S, 9) which past ticks were not quiet."""
+    """hidden: (S, layers, width) of the recurrent layers; heard: (S, 9) which past ticks were not quiet;
+    held: (S, 2) how far the lips were shut and bitten in the last tick."""
 
     hidden: torch.Tensor
     heard: torch.Tensor
+    held: torch.Tensor
 
 
 class Decoder(nn.Module, Stage):
@@ -99,6 +102,7 @@ class Decoder(nn.Module, Stage):
         return DecoderState(
             hidden=torch.zeros(slots, self.config.layers, self.config.width),
             heard=torch.zeros(slots, QUIET_TICKS - 1),
+            held=torch.zeros(slots, 2),
         )
 
     def step(self, state: DecoderState, x: SpeechFeatures) -> torch.Tensor:
@@ -109,13 +113,16 @@ class Decoder(nn.Module, Stage):
         joined = torch.cat((state.heard, _heard(x.loudness_db)[:, None]), 1)
         state.heard.copy_(joined[:, 1:])
         mouth = self._answer(state.hidden.flatten(1), x.content, answer)
-        return self._vector(mouth, (joined * self.ease).amax(-1))
+        gates = self.open_gates(mouth.gates)
+        values = self._blend(mouth, gates, state.held)
+        state.held.copy_(gates[:, :2])
+        return self._vector(values, (joined * self.ease).amax(-1))
 
     def forward(self, x: SpeechFeatures) -> torch.Tensor:
         """All ticks at once, content (B, T, 2, D): the same vectors (B, T, M) as `step` gives."""
         mouth = self.mouths(x)[self.config.lookaheads.index(self.lookahead)]
         heard = nn.functional.pad(_heard(x.loudness_db), (QUIET_TICKS - 1, 0))
-        return self._vector(mouth, (heard.unfold(-1, QUIET_TICKS, 1) * self.ease).amax(-1))
+        return self._vector(self.coefficients(mouth), (heard.unfold(-1, QUIET_TICKS, 1) * self.ease).amax(-1))
 
     def mouths(self, x: SpeechFeatures) -> list[Mouth]:
         """What every head says, (B, T, ...): entry k at tick t is about tick t - lookaheads[k]."""
@@ -145,9 +152,14 @@ class Decoder(nn.Module, Stage):
         return share * share * (3.0 - 2.0 * share)
 
     def coefficients(self, mouth: Mouth) -> torch.Tensor:
-        """Expression coefficients (..., E)."""
-        shut, bite, awake = self.open_gates(mouth.gates).unbind(-1)
-        return self.compose(mouth.articulators, shut, bite) * awake[..., None]
+        """Expression coefficients (B, T, E) of mouths (B, T, ...)."""
+        gates = self.open_gates(mouth.gates)
+        return self._blend(mouth, gates, nn.functional.pad(gates[:, :-1, :2], (0, 0, 1, 0)))
+
+    def _blend(self, mouth: Mouth, gates: torch.Tensor, held: torch.Tensor) -> torch.Tensor:
+        """Coefficients (..., E); lips that were shut or bitten let go over two ticks, as flesh does."""
+        shut, bite = torch.maximum(gates[..., :2], held - RELEASE).unbind(-1)
+        return self.compose(mouth.articulators, shut, bite) * gates[..., 2:]
 
     def _take(self, x: SpeechFeatures) -> torch.Tensor:
         level = (x.loudness_db.clamp(-80.0, 0.0) + 40.0) / 20.0
@@ -160,9 +172,9 @@ class Decoder(nn.Module, Stage):
         articulators = nn.functional.softplus(out[..., :A] * 4.0 - 2.0) * 0.25 * self.gain
         return Mouth(articulators, torch.cat((gates[..., :2], awake), -1))
 
-    def _vector(self, mouth: Mouth, awake: torch.Tensor) -> torch.Tensor:
+    def _vector(self, values: torch.Tensor, awake: torch.Tensor) -> torch.Tensor:
         awake = (awake - self.ease[0]) / (1.0 - self.ease[0])  # the oldest quiet tick brings exact rest
-        values = self.coefficients(mouth) * awake.clamp(min=0.0)[..., None]
+        values = values * awake.clamp(min=0.0)[..., None]
         return torch.cat((values, self.head_rest.expand(*values.shape[:-1], -1)), -1)
 
 
