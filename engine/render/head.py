@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.render import shading, surface, visibility
+from engine.render import layers, shading, surface, visibility
 from engine.render.camera import Camera
 from engine.render.colour import parse_colour
 from engine.render.face_model import FaceModel
@@ -55,7 +55,6 @@ class HeadRenderer(Stage):
         if identity is not None:
             self._identity[: len(identity)] = torch.as_tensor(identity)
         self.wardrobe = dress(face)
-        self._scratch = np.empty(surface.FIELDS, np.float32), np.empty(4, np.int64), np.empty(4, np.float32)
 
     def init_state(self, slots: int) -> HeadState:
         size = self.size
@@ -122,7 +121,8 @@ class HeadRenderer(Stage):
     ) -> None:  # fmt: skip
         """Shade what is seen, then blend the thin layers over it."""
         wear = self.wardrobe
+        faces, nears = np.empty(4, np.int64), np.empty(4, np.float32)  # kernels may not allocate
         surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, wear.skin, wear.iris,
-                     wear.hair, *self._scratch[1:], light)  # fmt: skip
-        surface.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, wear.hair,
-                        self._scratch[0], veil, light)
+                     wear.hair, faces, nears, light)  # fmt: skip
+        layers.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, wear.hair,
+                       np.empty(surface.FIELDS, np.float32), veil, light)  # fmt: skip
