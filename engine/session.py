@@ -72,8 +72,8 @@ class Session:
     def close(self, error: BaseException | None = None) -> None:
         """End now and give the slot back; the receiver sees the end, or the error."""
         self.closed = True
+        self._engine.forget(self)  # before the receiver hears of it: it may open the next session at once
         self.moments.close(error)
-        self._engine.forget(self)
 
     def stats(self) -> dict[str, Any]:
         return {
