@@ -84,7 +84,7 @@ class Departure:
             wait_ns = due_ns - time.monotonic_ns()
             if wait_ns > 0:
                 await asyncio.sleep(wait_ns / 1e9)
-            track.send(packet)
+            track.send(packet, due_ns)
 
     def close(self) -> None:
         self._waiting.close()

@@ -19,6 +19,7 @@ VOICE_TIME_BASE = Fraction(1, VOICE_RATE_HZ)
 VIDEO_TICK = 90_000 // FPS
 VOICE_PACKET_SAMPLES = VOICE_TICK_SAMPLES // 2  # 20 ms, what every Opus receiver expects
 VOICE_BIT_RATE = 48_000  # mono
+VOICE_LAG_NS = 6_500_000  # Opus looks ahead by 312 samples
 BITS_PER_PIXEL = 0.25  # 1.6 Mbit/s for a picture of 512 at 25 fps
 KEYFRAME_TICKS = 10 * FPS  # a peer that misses its request for one still recovers
 
@@ -117,7 +118,7 @@ class VoiceEncoder:
             frame.pts = index * VOICE_TICK_SAMPLES + start
             frame.time_base = VOICE_TIME_BASE
             for packet in self._context.encode(frame):
-                # The encoder's own pts is 6.5 ms early by its look-ahead; media time is what counts here.
+                # The encoder's own pts is early by its look-ahead; VOICE_LAG_NS is told to the peer elsewhere.
                 packet.pts = frame.pts
                 packet.time_base = VOICE_TIME_BASE
                 packets.append(packet)

@@ -2,8 +2,8 @@
 
 Nothing here reads a clock or waits, so an hour of talk is tested in milliseconds.
 
-Downlink: picture and voice of one tick get one departure time. RTCP sender reports pair media time with
-send time, so equal media times must leave at equal wall times or the receiver's lip-sync goes astray.
+Downlink: picture and voice of one tick get one departure time, and the sender reports pair media time with
+it (`tracks.stamp_reports`): that pairing is what the receiver's lip-sync goes by.
 Uplink: a source that falls silent is filled up with silence so that the face keeps living, and sound that
 comes too late for that is left out, so that no stall makes the delay grow.
 """

@@ -26,10 +26,11 @@ from engine.config import ServeSection
 from engine.frames import VOICE_RATE_HZ
 from engine.session import Session
 from engine.stream.departure import Departure
+from engine.stream.encode import VOICE_LAG_NS
 from engine.stream.offer import Offer, RequestError
 from engine.stream.pacing import MS
 from engine.stream.sample import speak_sample
-from engine.stream.tracks import make_tracks, on_keyframe_request
+from engine.stream.tracks import make_tracks, on_keyframe_request, stamp_reports
 from engine.stream.uplink import Microphone, VoiceInlet, attach
 
 CODECS = ("H264", "VP8")  # the first that the peer also has; H.264 costs less here
@@ -74,6 +75,8 @@ class Peer:
         audio.setCodecPreferences(_capabilities("audio", ("opus",)))
         for sender in (video.sender, audio.sender):
             sender._stream_id = STREAM_LABEL  # one label for both: receivers keep them in step
+        stamp_reports(video.sender, self._departure.picture)
+        stamp_reports(audio.sender, self._departure.voice, VOICE_LAG_NS)
         on_keyframe_request(video.sender, self._departure.request_keyframe)
         listens = self.offer.source == "mic"
         attach(audio.receiver, self._microphone.inlet if listens else VoiceInlet(lambda samples: None))

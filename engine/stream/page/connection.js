@@ -1,10 +1,13 @@
 // One WebRTC connection to the engine, and what can be measured of it.
 
-// Browsers leave sound up to 30 ms (and at first more) behind the picture; the picture is held back to meet it.
+// Browsers bring sound and picture within 30 ms of each other by themselves, and no nearer. What is left is taken
+// away by holding the picture back, in steps small enough not to fight the browser's own.
 const STEP_MS = 700;
-const AIM_MS = -6; // a sound a little late is natural, an early one is not
+const STEPS = 3; // measurements, of which the median counts
+const AIM_MS = -15; // a sound a little late is natural, an early one is not
 const FIRST_HOLD_MS = 30;
-const LONGEST_HOLD_MS = 250;
+const LONGEST_HOLD_MS = 120;
+const MOST_AT_ONCE_MS = 25;
 const GATHER_MS = 1500; // host candidates come at once; nothing is asked of the internet
 
 /** An error with a text for people; again: trying again by itself may help; gone: the session has ended. */
@@ -150,17 +153,17 @@ export class Connection {
     };
   }
 
-  /** Move the picture's buffer so that sound and picture meet: the median of three measurements decides. */
+  /** Move the picture's buffer a little towards sound and picture in step. */
   async #keepInStep() {
     const receiver = this.peer.getReceivers().find((one) => one.track.kind === "video");
     if (!receiver || !("jitterBufferTarget" in receiver)) return;
     const offset = (await this.stats()).avOffsetMs;
     if (offset !== null) this.offsets.push(offset);
-    if (this.offsets.length >= 3) {
-      const median = this.offsets.sort((a, b) => a - b)[1];
+    if (this.offsets.length >= STEPS) {
+      const error = this.offsets.sort((a, b) => a - b)[STEPS >> 1] - AIM_MS;
       this.offsets = [];
-      const error = median - AIM_MS;
-      if (Math.abs(error) > 5) this.holdMs = Math.min(LONGEST_HOLD_MS, Math.max(0, this.holdMs - 0.7 * error));
+      const move = Math.max(-MOST_AT_ONCE_MS, Math.min(MOST_AT_ONCE_MS, -0.5 * error));
+      if (Math.abs(error) > 6) this.holdMs = Math.max(0, Math.min(LONGEST_HOLD_MS, this.holdMs + move));
     }
     receiver.jitterBufferTarget = this.holdMs;
   }
