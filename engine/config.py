@@ -20,48 +20,48 @@ class EngineSection(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     executor: Literal["auto", "eager", "openvino"] = "auto"
-    seed: int = Field(0, ge=0, lt=2**63, description="same seed, same blinks and glances")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="same seed, same blinks and glances")
 
 
 class AudioSection(Section):
     """From any sound to ticks."""
 
-    normalise: bool = Field(True, description="slow causal gain towards a common speech level")
+    normalise: bool = Field(default=True, description="slow causal gain towards a common speech level")
 
 
 class FeaturesSection(Section):
     """The speech encoder."""
 
     encoder: Literal["small"] = "small"
-    weights: str = Field("", description="a safetensors file; empty: the one that ships")
+    weights: str = Field(default="", description="a safetensors file; empty: the one that ships")
 
 
 class MotionSection(Section):
     """The plugin that turns speech features into face motion."""
 
-    plugin: str = Field("viseme", description="see `visema plugins`")
-    lookahead_ticks: int = Field(1, ge=0, le=2, description="40 ms each: later, but lips anticipate better")
-    life: float = Field(1.0, ge=0, le=2, description="blinks, glances, breathing and head motion; 0 is still")
+    plugin: str = Field(default="viseme", description="see `visema plugins`")
+    lookahead_ticks: int = Field(default=1, ge=0, le=2, description="40 ms each: later, but lips anticipate better")
+    life: float = Field(default=1.0, ge=0, le=2, description="blinks, glances, breathing and head motion; 0 is still")
 
 
 class RenderSection(Section):
     """The picture."""
 
-    plugin: str = Field("head", description="see `visema plugins`")
-    size: int = Field(512, ge=64, le=2048, description="pixels; width and height, even")
-    background: str = Field("#39424e", description="#rrggbb, or a name such as green (a key colour)")
+    plugin: str = Field(default="head", description="see `visema plugins`")
+    size: int = Field(default=512, ge=64, le=2048, multiple_of=2, description="pixels; width and height, even")
+    background: str = Field(default="#39424e", description="#rrggbb, or a name such as green (a key colour)")
 
 
 class ServeSection(Section):
     """The page and its WebRTC peers. Loopback unless you say otherwise."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535, description="0 picks a free one")
-    max_sessions: int = Field(2, ge=1, le=64)
-    max_body_bytes: int = Field(65_536, ge=1_024, le=1_048_576)
-    connect_timeout_s: float = Field(20.0, gt=0, le=120)
-    vanish_timeout_s: float = Field(10.0, gt=0, le=120, description="a peer not heard of for so long is gone")
-    allowed_hosts: tuple[str, ...] = Field((), description="names under which browsers may call the page")
+    port: int = Field(default=8080, ge=0, le=65535, description="0 picks a free one")
+    max_sessions: int = Field(default=2, ge=1, le=64)
+    max_body_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)
+    connect_timeout_s: float = Field(default=20.0, gt=0, le=120)
+    vanish_timeout_s: float = Field(default=10.0, gt=0, le=120, description="a peer not heard of for so long is gone")
+    allowed_hosts: tuple[str, ...] = Field(default=(), description="names under which browsers may call the page")
 
 
 class Config(Section):

@@ -31,7 +31,7 @@ from engine.frames import (
 from engine.metrics import Timings
 from engine.motion.life import Life, Lively
 from engine.plugin import build_motion, build_renderer
-from engine.stage import Chain, Stage
+from engine.stage import Chain, Stage, Tensors
 from engine.torchkit.executors import choose_executor, make_executor
 
 
@@ -47,12 +47,10 @@ class Pipeline:
         self.device = choose_device(config.engine.device)
         self.executor = choose_executor(config.engine.executor, self.device)
         self.description = describe_device(self.device)
-        encoder = load_encoder(config.features.weights or None)
+        encoder: Stage = load_encoder(config.features.weights or None)
         ears: Stage = Chain(LoudnessNormaliser(), encoder) if config.audio.normalise else encoder
         speech = torch.zeros(1, TICK_SAMPLES)
-        with torch.inference_mode():
-            features = ears.step(ears.init_state(1), speech)
-        motion = make_executor(build_motion(config), self.executor, features)
+        motion = make_executor(build_motion(config), self.executor, _first_answer(ears, speech))
         self.ears = make_executor(ears, self.executor, speech)
         self.motion = Lively(motion, Life(config.motion.life))
         self.renderer = build_renderer(config) if pictures else None
@@ -144,6 +142,12 @@ class Performer:
             if moment is not None:
                 yield moment
         yield from self.finish()
+
+
+@torch.inference_mode()
+def _first_answer(stage: Stage, x: Tensors) -> Tensors:
+    """What a fresh stage answers: an example of the shapes that come next."""
+    return stage.step(stage.init_state(1), x)
 
 
 def tick_start_s(index: int) -> float:

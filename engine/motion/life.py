@@ -172,7 +172,7 @@ class LivelyState(State):
     """The states of the spoken motion and of life."""
 
     motion: State
-    life: State
+    life: LifeState
 
 
 class Lively(Stage):
