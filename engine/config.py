@@ -134,7 +134,10 @@ def _allowed(place: list[str]) -> str:
         return ""
     if get_origin(field.annotation) is Literal:
         return "; allowed: " + ", ".join(map(repr, get_args(field.annotation)))
-    bounds = [str(bound).replace("annotated_types.", "") for bound in field.metadata]
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "a multiple of"}
+    bounds = [
+        f"{sign} {getattr(bound, name)}" for bound in field.metadata for name, sign in signs.items() if hasattr(bound, name)
+    ]
     return f"; allowed: {', '.join(bounds)}" if bounds else ""
 
 
