@@ -135,9 +135,7 @@ def _allowed(place: list[str]) -> str:
     if get_origin(field.annotation) is Literal:
         return "; allowed: " + ", ".join(map(repr, get_args(field.annotation)))
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "a multiple of"}
-    bounds = [
-        f"{sign} {getattr(bound, name)}" for bound in field.metadata for name, sign in signs.items() if hasattr(bound, name)
-    ]
+    bounds = [f"{signs[k]} {getattr(bound, k)}" for bound in field.metadata for k in signs if hasattr(bound, k)]
     return f"; allowed: {', '.join(bounds)}" if bounds else ""
 
 
