@@ -41,7 +41,8 @@ def phone_figures(encoder: SmallEncoder, clips: list[Clip]) -> dict[int, dict[st
     """For each look-ahead in ticks: phone and viseme accuracy, closures, labiodentals.
 
     closure: share of /p b m/ found at the threshold `bound` that 4 % of open-vowel frames exceed.
-    closure25 / false25: found, and open-vowel frames lost, at a threshold of 0.25.
+    closure25 / false25: found, and open-vowel frames lost, at a threshold of 0.25. labiodental: as
+    closure, for /f v/.
     """
     probabilities = posteriors(encoder, clips)
     labels = [frame_labels(clip.phones, p.shape[1]) for clip, p in zip(clips, probabilities, strict=True)]
@@ -54,6 +55,8 @@ def phone_figures(encoder: SmallEncoder, clips: list[Clip]) -> dict[int, dict[st
         shut = np.concatenate([p[:, indices(BILABIAL)].sum(-1) for p in mine])
         bound = float(np.quantile(shut[open_frames], 0.96)) if open_frames.any() else 0.25
         closures = peaks(clips, mine, BILABIAL)
+        teeth = np.concatenate([p[:, indices(LABIODENTAL)].sum(-1) for p in mine])
+        teeth_bound = float(np.quantile(teeth[open_frames], 0.96)) if open_frames.any() else 0.25
         figures[ticks] = {
             "phone": share(guess == truth),
             "viseme": share(VISEME_TABLE[guess] == VISEME_TABLE[truth]),
@@ -61,6 +64,7 @@ def phone_figures(encoder: SmallEncoder, clips: list[Clip]) -> dict[int, dict[st
             "bound": bound,
             "closure25": share(closures > 0.25),
             "false25": share(shut[open_frames] > 0.25),
+            "labiodental": share(peaks(clips, mine, LABIODENTAL) > teeth_bound),
             "labiodental25": share(peaks(clips, mine, LABIODENTAL) > 0.25),
         }
     return figures
