@@ -1,7 +1,7 @@
 // One WebRTC connection to the engine, and what can be measured of it.
 
 // Browsers bring sound and picture within 30 ms of each other by themselves, and no nearer. What is left is taken
-// away by holding the picture back, in steps small enough not to fight the browser's own.
+// away by holding the earlier one back, in steps small enough not to fight the browser's own.
 const STEP_MS = 700;
 const STEPS = 3; // measurements, of which the median counts
 const AIM_MS = -15; // a sound a little late is natural, an early one is not
@@ -94,7 +94,7 @@ export class Connection {
     this.stream = new MediaStream();
     this.id = null;
     this.before = null;
-    this.holdMs = FIRST_HOLD_MS;
+    this.holdMs = { audio: 0, video: FIRST_HOLD_MS };
     this.offsets = [];
     this.stepping = setInterval(() => this.#keepInStep().catch(() => {}), STEP_MS);
   }
@@ -144,7 +144,7 @@ export class Connection {
       framesDropped: video?.framesDropped ?? 0,
       packetsLost: (video?.packetsLost ?? 0) + (audio?.packetsLost ?? 0),
       concealedSamples: audio?.concealedSamples ?? 0,
-      holdMs: this.holdMs,
+      holdMs: { ...this.holdMs },
       videoBufferMs: mean(video?.jitterBufferDelay, video?.jitterBufferEmittedCount),
       audioBufferMs: mean(audio?.jitterBufferDelay, audio?.jitterBufferEmittedCount),
       decodeMs: mean(video?.totalDecodeTime, video?.framesDecoded),
@@ -153,19 +153,26 @@ export class Connection {
     };
   }
 
-  /** Move the picture's buffer a little towards sound and picture in step. */
+  /** Bring sound and picture a little nearer: less of one buffer first, then more of the other. */
   async #keepInStep() {
-    const receiver = this.peer.getReceivers().find((one) => one.track.kind === "video");
-    if (!receiver || !("jitterBufferTarget" in receiver)) return;
-    const offset = (await this.stats()).avOffsetMs;
-    if (offset !== null) this.offsets.push(offset);
+    const now = await this.stats();
+    if (now.avOffsetMs !== null) this.offsets.push(now.avOffsetMs);
     if (this.offsets.length >= STEPS) {
       const error = this.offsets.sort((a, b) => a - b)[STEPS >> 1] - AIM_MS;
       this.offsets = [];
-      const move = Math.max(-MOST_AT_ONCE_MS, Math.min(MOST_AT_ONCE_MS, -0.5 * error));
-      if (Math.abs(error) > 6) this.holdMs = Math.max(0, Math.min(LONGEST_HOLD_MS, this.holdMs + move));
+      const move = Math.min(MOST_AT_ONCE_MS, Math.abs(error) / 2);
+      if (error > 6) this.#shift("video", "audio", move, now.audioBufferMs);
+      if (error < -6) this.#shift("audio", "video", move, 0);
     }
-    receiver.jitterBufferTarget = this.holdMs;
+    for (const receiver of this.peer.getReceivers()) {
+      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = this.holdMs[receiver.track.kind] || null;
+    }
+  }
+
+  #shift(less, more, move, atLeast) {
+    const taken = Math.min(move, this.holdMs[less]);
+    this.holdMs[less] -= taken;
+    if (taken < move) this.holdMs[more] = Math.min(LONGEST_HOLD_MS, Math.max(this.holdMs[more], atLeast) + move - taken);
   }
 
   /** Pictures per second since the last call that was at least 0.9 s ago. */
