@@ -1,0 +1,38 @@
+"""Shared by all tests: one thread, and no avoidable skip where CI says so."""
+
+import os
+import re
+
+import pytest
+
+import engine.device  # noqa: F401  # sets the thread pools' sizes before torch and numba are imported
+
+# The skips that a machine without GPU, as root and without devices cannot avoid. Any other one fails CI:
+# a package or file that could have been installed was missing.
+UNAVOIDABLE = (r"NVIDIA GPU", r"this machine has a GPU", r"this user may read everything", r"camera device")
+avoidable: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+        if not any(re.search(known, reason) for known in UNAVOIDABLE):
+            avoidable.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if avoidable and os.environ.get("CI"):
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if avoidable and os.environ.get("CI"):
+        terminalreporter.section("skips that were avoidable: CI fails", red=True)
+        for line in avoidable:
+            terminalreporter.line(line)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Two OpenMP threads beside a busy neighbour are slower than one."""
+    engine.device.use_one_thread()
