@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-import engine.device  # noqa: F401  # sets the thread pools' sizes before torch and numba are imported
+import engine.device  # sets the thread pools' sizes before torch and numba are imported
 
 # The skips that a machine without GPU, as root and without devices cannot avoid. Any other one fails CI:
 # a package or file that could have been installed was missing.
@@ -14,6 +14,14 @@ avoidable: list[str] = []
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _note_skip(report)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    _note_skip(report)
+
+
+def _note_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     if report.skipped and isinstance(report.longrepr, tuple):
         reason = report.longrepr[2]
         if not any(re.search(known, reason) for known in UNAVOIDABLE):
