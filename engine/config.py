@@ -18,7 +18,7 @@ class Section(BaseModel):
 class EngineSection(Section):
     """Where and how the networks run."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu"] = "auto"
     executor: Literal["auto", "eager", "openvino"] = "auto"
     seed: int = Field(default=0, ge=0, lt=2**63, description="same seed, same blinks and glances")
 

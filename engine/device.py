@@ -4,22 +4,14 @@ import os
 import platform
 from pathlib import Path
 
-from engine.errors import DeviceError
-
 # Idle OpenMP and BLAS pools spin: they cost more than they gain at our sizes (one compute thread).
 for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_pool, "1")
 
 
 def choose_device(wanted: str) -> str:
-    """'cpu' or 'cuda' for 'auto', 'cpu' or 'cuda'; DeviceError when CUDA is asked for and absent."""
-    import torch
-
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("engine.device = 'cuda', but torch sees no NVIDIA GPU; use 'cpu' or 'auto'")
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
+    """The device for 'auto' or 'cpu'. Always 'cpu' so far: no stage computes on a GPU yet."""
+    return "cpu" if wanted == "auto" else wanted
 
 
 def use_one_thread() -> None:
@@ -29,12 +21,8 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def describe_device(device: str = "cpu") -> str:
+def describe_device() -> str:
     """A name to put beside a figure, such as '2 x Intel(R) Xeon(R) Processor'."""
-    if device == "cuda":
-        import torch
-
-        return torch.cuda.get_device_name()
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

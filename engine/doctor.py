@@ -91,4 +91,4 @@ def _cuda() -> tuple[str, str, str]:
         found = torch.cuda.is_available()
     except ImportError:
         found = False
-    return ("found", "faster networks", "") if found else ("not found (optional)", "faster networks", "")
+    return "found" if found else "not found (optional)", "the nvdiffrast rasterizer; not needed by any command", ""

@@ -45,8 +45,8 @@ class Pipeline:
         use_one_thread()
         self.config = config
         self.device = choose_device(config.engine.device)
-        self.executor = choose_executor(config.engine.executor, self.device)
-        self.description = describe_device(self.device)
+        self.executor = choose_executor(config.engine.executor)
+        self.description = describe_device()
         encoder: Stage = load_encoder(config.features.weights or None)
         ears: Stage = Chain(LoudnessNormaliser(), encoder) if config.audio.normalise else encoder
         speech = torch.zeros(1, TICK_SAMPLES)

@@ -30,7 +30,7 @@ def test_every_key_is_described():
     [
         ("render.sise=512", "render.sise", "size"),
         ("rendr.size=512", "rendr", "render"),
-        ("engine.device=tpu", "engine.device", "'cuda'"),
+        ("engine.device=tpu", "engine.device", "'cpu'"),
         ("render.size=10", "render.size", "64"),
         ("motion.lookahead_ticks=3", "motion.lookahead_ticks", "2"),
         ("serve.port=none", "serve.port", "integer"),

@@ -16,16 +16,13 @@ from engine.errors import ConfigError, DeviceError
 from engine.stage import Stage, State, Tensors, tree_leaves, tree_map, tree_rebuilt
 
 
-def choose_executor(wanted: str, device: str) -> str:
-    """'eager' or 'openvino' for 'auto', 'eager', 'openvino' on this device."""
+def choose_executor(wanted: str) -> str:
+    """'eager' or 'openvino' for 'auto', 'eager', 'openvino'; DeviceError when it is not installed."""
     installed = importlib.util.find_spec("openvino") is not None
-    if wanted == "openvino":
-        if device != "cpu":
-            raise ConfigError("engine.executor = 'openvino' computes on the CPU; set engine.device = 'cpu'")
-        if not installed:
-            raise DeviceError("engine.executor = 'openvino', but it is missing: pip install 'visema[cpu]'")
+    if wanted == "openvino" and not installed:
+        raise DeviceError("engine.executor = 'openvino', but it is missing: pip install 'visema[cpu]'")
     if wanted == "auto":
-        return "openvino" if device == "cpu" and installed else "eager"
+        return "openvino" if installed else "eager"
     return wanted
 
 
