@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from engine.config import Config, describe_config, load_config
-from engine.errors import EngineError
+from engine.errors import DeviceError, EngineError
 
 EXAMPLES = """\
 examples:
@@ -183,5 +183,10 @@ def _train(arguments: list[str]) -> int:
         for name, (_, text) in parts.items():
             print(f"  {name:<10}{text}")
         return 0 if arguments[:1] in ([], ["-h"], ["--help"]) else 2
-    module = import_module(parts[arguments[0]][0])
+    try:
+        module = import_module(parts[arguments[0]][0])
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in ("engine", "plugins"):
+            raise
+        raise DeviceError(f"training needs {error.name}: pip install 'visema[train]'") from None
     return module.main(arguments[1:]) or 0

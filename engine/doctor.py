@@ -24,6 +24,7 @@ PARTS = (
     ("pygame", "pygame", "preview window for `visema live`", "pip install 'visema[live]'", False),
     ("pyvirtualcam", "pyvirtualcam", "virtual camera for `visema live --camera`",
      "pip install 'visema[camera]'", False),
+    ("scipy", "scipy", "`visema train`", "pip install 'visema[train]'", False),
     ("nvdiffrast", "nvdiffrast", "rasterizer on an NVIDIA GPU (research and evaluation licence)",
      "from its own repository", False),
 )  # fmt: skip

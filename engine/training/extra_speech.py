@@ -105,7 +105,11 @@ def make_prompts(out: Path, sounds: Path = SOUNDS_IT, texts: Path = TEXTS_IT) ->
     if not sounds.is_dir() or not texts.is_file():
         raise MediaError("no Italian prompts; on Debian: apt-get install asterisk-core-sounds-it-g722")
     import av
-    from pocketsphinx import Decoder
+
+    try:
+        from pocketsphinx import Decoder
+    except ModuleNotFoundError:
+        raise DeviceError("aligning prompts needs pocketsphinx: pip install 'visema[train]'") from None
 
     (out / "audio").mkdir(parents=True, exist_ok=True)
     aligner = Decoder(bestpath=False, lm=None, loglevel="FATAL")
