@@ -48,9 +48,10 @@ def make_clip(path: Path, seconds: float) -> str:
 def run_render(clip: Path, folder: Path, size: int) -> dict:
     """One `visema render` in a process of its own; its stats, and its peak memory in MB."""
     stats = folder / "stats.json"
+    # Not getrusage: its peak includes what this process held when it forked.
     program = (
-        "import resource, sys; from engine.cli import main; code = main(sys.argv[1:]); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+        "import re, sys; from engine.cli import main; code = main(sys.argv[1:]); "
+        "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]); sys.exit(code)"
     )
     arguments = ["render", str(clip), str(folder / "face.mp4"), "--size", str(size), "--stats", str(stats), "--quiet"]
     run = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)

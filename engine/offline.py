@@ -186,5 +186,3 @@ def _write_text(path: str, text: str) -> None:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise EngineError(f"cannot write {path}: {error.strerror}") from None
-
-

@@ -27,9 +27,7 @@ VISEMES = {
     "OO": ("AO", "OH", "OW", "OY", "UH", "UW", "W"),
 }
 VISEME_NAMES = tuple(VISEMES)
-VISEME_OF_PHONE = tuple(
-    next(i for i, members in enumerate(VISEMES.values()) if name in members) for name in PHONES
-)
+VISEME_OF_PHONE = tuple(next(i for i, members in enumerate(VISEMES.values()) if name in members) for name in PHONES)
 
 BILABIAL = ("P", "B", "M")
 LABIODENTAL = ("F", "V")

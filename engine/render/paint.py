@@ -109,4 +109,3 @@ def tone_table() -> np.ndarray:
     shown = np.where(light < knee, light, knee + (1 - knee) * (1 - np.exp(-over / (1 - knee))))
     srgb = np.where(shown <= 0.0031308, shown * 12.92, 1.055 * shown ** (1 / 2.4) - 0.055)
     return np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)
-
