@@ -21,7 +21,7 @@ from benchmarks.energy import EnergyMouth
 from benchmarks.lip_figures import MouthClip, captured_figures, lip_figures
 from engine.audio.loudness import LoudnessNormaliser
 from engine.device import describe_device
-from engine.features import load_encoder
+from engine.features import check_pair, load_encoder
 from engine.frames import SAMPLE_RATE_HZ, TICK_SAMPLES
 from engine.motion import layout
 from engine.render.face_model import FaceModel
@@ -117,8 +117,10 @@ def measure_all(
     ticks = [to_ticks(clip.samples) for clip in clips]
     face_ticks = [to_ticks(voice) for voice in voices.values()]
     speech = np.concatenate([clip.samples for clip in clips[:8]])
+    encoder, mouth = load_encoder(encoder_weights), build(lookahead_ticks, weights)
+    check_pair(encoder, mouth)
     stages = {
-        "viseme": Chain(LoudnessNormaliser(), load_encoder(encoder_weights), build(lookahead_ticks, weights)),
+        "viseme": Chain(LoudnessNormaliser(), encoder, mouth),
         "energy": Chain(LoudnessNormaliser(), EnergyMouth()),
     }
     systems: dict[str, dict] = {}

@@ -17,7 +17,7 @@ import torch
 from engine.audio.loudness import LoudnessNormaliser
 from engine.config import Config
 from engine.device import choose_device, describe_device, use_one_thread
-from engine.features import load_encoder
+from engine.features import check_pair, load_encoder
 from engine.frames import (
     SAMPLE_RATE_HZ,
     TICK_MS,
@@ -47,10 +47,12 @@ class Pipeline:
         self.device = choose_device(config.engine.device)
         self.executor = choose_executor(config.engine.executor)
         self.description = describe_device()
-        encoder: Stage = load_encoder(config.features.weights or None)
+        encoder = load_encoder(config.features.weights or None)
         ears: Stage = Chain(LoudnessNormaliser(), encoder) if config.audio.normalise else encoder
         speech = torch.zeros(1, TICK_SAMPLES)
-        motion = make_executor(build_motion(config), self.executor, _first_answer(ears, speech))
+        motion = build_motion(config)
+        check_pair(encoder, motion)
+        motion = make_executor(motion, self.executor, _first_answer(ears, speech))
         self.ears = make_executor(ears, self.executor, speech)
         self.motion = Lively(motion, Life(config.motion.life))
         self.renderer = build_renderer(config) if pictures else None

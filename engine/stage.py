@@ -59,9 +59,11 @@ class Stage(ABC):
     """One step of the data flow. Subclasses may also be `torch.nn.Module`s.
 
     lookahead: ticks by which the output lags the input: step t returns the answer for t - lookahead.
+    made_for: fingerprint of the encoder weights that a motion stage was trained on; empty: any will do.
     """
 
     lookahead: int = 0
+    made_for: str = ""
 
     @abstractmethod
     def init_state(self, slots: int) -> State:

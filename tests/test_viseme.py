@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from engine.config import load_config
 from engine.errors import WeightsError
-from engine.features import EncoderConfig, SmallEncoder
+from engine.features import EncoderConfig, SmallEncoder, check_pair, load_encoder, save_encoder
 from engine.frames import SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
+from engine.pipeline import Pipeline
 from engine.render.face_model import FaceModel
 from engine.render.lips import LipMeasure
 from engine.stage import fold
@@ -90,6 +92,24 @@ def test_weights_round_trip_and_wrong_ones_are_named(tmp_path: Path):
         build(7, path)
     with pytest.raises(WeightsError, match="no such"):
         build(1, tmp_path / "missing.safetensors")
+
+
+def test_the_shipped_weights_belong_to_the_shipped_encoder(tmp_path: Path):
+    encoder, mouth = load_encoder(), build(1)
+    check_pair(encoder, mouth)
+    again = build(1)
+    again.adopt(encoder)
+    for ours, fresh in zip(mouth.gestures.parameters(), again.gestures.parameters(), strict=True):
+        assert (ours - fresh).abs().max() < 2e-3 * fresh.abs().max()  # fp16 on disk
+
+
+def test_an_encoder_that_the_weights_do_not_know_is_refused(tmp_path: Path):
+    stranger = load_encoder()
+    stranger.norm.weight += 0.01
+    path = tmp_path / "stranger.safetensors"
+    save_encoder(stranger, path)
+    with pytest.raises(WeightsError, match=r"trained on encoder \w{12}.*features\.weights"):
+        Pipeline(load_config(None, [f"features.weights={path}"]), pictures=False)
 
 
 def test_training_lowers_the_loss_and_knows_bilabials():

@@ -1,5 +1,6 @@
 """Weight files: safetensors whose metadata names the model and its configuration."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,15 @@ def read_checkpoint(path: Path, model: str) -> tuple[dict, dict[str, torch.Tenso
         )
     floats = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
     return json.loads(meta[CONFIG]), floats
+
+
+def fingerprint(module: torch.nn.Module) -> str:
+    """Twelve hexadecimal digits that stand for a module's weights, as they are stored (fp16)."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        stored = tensor.half() if tensor.is_floating_point() else tensor
+        digest.update(name.encode() + stored.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def fit(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], path: Path) -> None:

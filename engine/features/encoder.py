@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.features.checkpoint import fit, read_checkpoint, save_checkpoint
+from engine.errors import WeightsError
+from engine.features.checkpoint import fingerprint, fit, read_checkpoint, save_checkpoint
 from engine.features.log_mel import LogMel
 from engine.features.phones import GESTURES, PHONES, SIL
 from engine.frames import FEATURE_FRAMES, SpeechFeatures
@@ -217,3 +218,13 @@ def load_encoder(path: Path | str | None = None) -> SmallEncoder:
     encoder = SmallEncoder(EncoderConfig(**{**config, "delays": tuple(config["delays"])}))
     fit(encoder, tensors, found)
     return encoder.eval().requires_grad_(False)
+
+
+def check_pair(encoder: SmallEncoder, motion: Stage) -> None:
+    """Raises WeightsError when a motion stage was trained on the features of other encoder weights."""
+    if motion.made_for and motion.made_for != (own := fingerprint(encoder)):
+        raise WeightsError(
+            f"the motion weights were trained on encoder {motion.made_for}, but the encoder loaded is {own}: "
+            "set features.weights to the encoder that belongs to them, or train them on this one "
+            "(visema train viseme --encoder FILE)"
+        )

@@ -6,7 +6,7 @@ gives 15 articulators and three gates: lips shut, lip on teeth, awake. The gates
 closure is what a lip-reader sees first; blended over a ramp they stay smooth.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from engine.errors import WeightsError
-from engine.features.checkpoint import fit, read_checkpoint, save_checkpoint
+from engine.features.checkpoint import fingerprint, fit, read_checkpoint, save_checkpoint
 from engine.features.encoder import SmallEncoder
 from engine.features.phones import GESTURES
 from engine.frames import FEATURE_FRAMES, SpeechFeatures
@@ -31,7 +31,7 @@ REST_EASE = 0.62  # share of the mouth kept per quiet tick
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Sizes of a Decoder. lookaheads: ticks that its heads were trained for."""
+    """Sizes of a Decoder. lookaheads: ticks that its heads were trained for. encoder: whose gestures it has."""
 
     content: int = 192
     width: int = 208
@@ -41,6 +41,7 @@ class DecoderConfig:
     # Where a gate's probability begins and ends to count: (shut, bite, awake).
     gate_low: tuple[float, float, float] = (0.28, 0.11, 0.10)
     gate_high: tuple[float, float, float] = (0.58, 0.41, 0.60)
+    encoder: str = ""
 
 
 class Mouth(NamedTuple):
@@ -76,7 +77,7 @@ class Decoder(nn.Module, Stage):
             raise WeightsError(
                 f"the viseme weights answer for look-aheads of {config.lookaheads} ticks, not {lookahead_ticks}"
             )
-        self.lookahead = lookahead_ticks
+        self.lookahead, self.made_for = lookahead_ticks, config.encoder
         self.take = nn.Linear(FEATURE_FRAMES * (config.content + 2), config.width)
         self.layers = nn.ModuleList(nn.GRU(config.width, config.width, batch_first=True) for _ in range(config.layers))
         self.heads = nn.ModuleList(
@@ -136,6 +137,8 @@ class Decoder(nn.Module, Stage):
     @torch.no_grad()
     def adopt(self, encoder: SmallEncoder) -> None:
         """Take the encoder's gesture outputs, averaged over a tick's frames, as the gates' own."""
+        self.made_for = fingerprint(encoder)
+        self.config = replace(self.config, encoder=self.made_for)
         signs = {"bilabial": 1.0, "labiodental": 1.0, "silence": -1.0}
         rows = len(GESTURES)
         for gesture, ticks in zip(self.gestures, self.config.lookaheads, strict=True):
