@@ -11,7 +11,7 @@ from engine.render.colour import parse_colour
 from engine.render.face_model import FaceModel
 from engine.render.head import HeadRenderer
 from engine.render.poses import POSES, pose
-from engine.render.rasterizer import make_rasterizer
+from engine.render.rasterizers import make_rasterizer
 from engine.render.shading import EYE, TEETH, TONGUE
 from engine.render.sheet import contact_sheet, write_png
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engine.errors import ConfigError, DeviceError
-from engine.render.rasterizer import make_rasterizer
+from engine.render.rasterizers import make_rasterizer
 
 SIZE = (48, 64)
 

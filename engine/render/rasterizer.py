@@ -1,4 +1,4 @@
-"""One rasterizer interface, three backends: numba (CPU), nvdiffrast (CUDA), an exact reference.
+"""The rasterizer interface of three backends: numba (CPU), nvdiffrast (CUDA), an exact reference.
 
 The meaning and the layout are nvdiffrast's, so that code written for one runs on the others:
 
@@ -18,10 +18,6 @@ The meaning and the layout are nvdiffrast's, so that code written for one runs o
 from abc import ABC, abstractmethod
 
 import torch
-
-from engine.errors import ConfigError
-
-RASTERIZERS = ("numba", "nvdiffrast", "reference")
 
 
 class Rasterizer(ABC):
@@ -57,20 +53,3 @@ def check_mesh(vertices: torch.Tensor, triangles: torch.Tensor, width: int | Non
         raise ValueError(f"triangles must be int32 (F, 3), not {triangles.dtype} {tuple(triangles.shape)}")
     if triangles.numel() and not 0 <= int(triangles.min()) <= int(triangles.max()) < len(vertices):
         raise ValueError(f"triangles name vertices outside 0 to {len(vertices) - 1}")
-
-
-def make_rasterizer(name: str = "numba") -> Rasterizer:
-    """The backend of that name; DeviceError when it cannot run here, ConfigError when there is none."""
-    if name == "numba":
-        from engine.render.raster_numba import NumbaRasterizer
-
-        return NumbaRasterizer()
-    if name == "nvdiffrast":
-        from engine.render.raster_nvdiffrast import NvdiffrastRasterizer
-
-        return NvdiffrastRasterizer()
-    if name == "reference":
-        from engine.render.raster_reference import ReferenceRasterizer
-
-        return ReferenceRasterizer()
-    raise ConfigError(f"no rasterizer called {name!r}; there are {', '.join(RASTERIZERS)}")
