@@ -1,0 +1,99 @@
+"""Hair, beards and clothes: meshes bound to the bare head, so that they follow every identity and expression.
+
+A file of wearables (safetensors) holds for each style NAME, n vertices and t triangles:
+
+    NAME/index      int32 (n, 3)     vertices of the bare head that a vertex is bound to
+    NAME/weight     float16 (n, 3)   their weights, sum 1
+    NAME/offset     float32 (n, 3)   metres from the weighted mean, on the mean face
+    NAME/triangles  int32 (t, 3)     counter-clockwise from outside
+    NAME/region     uint8 (t,)       see face_model.REGIONS
+    NAME/uv         float16 (n, 2)
+    NAME/alpha      float16 (n,)     1 opaque .. 0 fades out
+    NAME/occlusion  float16 (n,)     1 open .. 0 dark
+
+and in its metadata `head`, the fingerprint of the bare head it was built on.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import ConfigError, WeightsError
+
+FIELDS = ("index", "weight", "offset", "triangles", "region", "uv", "alpha", "occlusion")
+Tensors = dict[str, np.ndarray]
+
+
+def head_fingerprint(head: Mapping[str, np.ndarray]) -> str:
+    """Twelve hexadecimal digits that stand for the bare head's mesh."""
+    digest = hashlib.sha256()
+    for name in ("mean", "triangles"):
+        digest.update(np.ascontiguousarray(head[name]).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def read_wearables(path: Path, head: Mapping[str, np.ndarray]) -> dict[str, Tensors]:
+    """Styles by name. Raises WeightsError: unreadable, or built for another head."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            meta = file.metadata() or {}
+            flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"cannot read {path}: {error}; build it with python -m engine.assets.build_head") from error
+    if meta.get("head") != head_fingerprint(head):
+        raise WeightsError(f"{path} was built for another head: run python -m engine.assets.build_head again")
+    styles: dict[str, Tensors] = {}
+    for key, value in flat.items():
+        style, _, name = key.rpartition("/")
+        styles.setdefault(style, {})[name] = value
+    return styles
+
+
+def pick(styles: Mapping[str, Tensors], style: str, setting: str) -> Tensors | None:
+    """One style; None for "none". Raises ConfigError naming what there is."""
+    if style == "none":
+        return None
+    if style not in styles:
+        raise ConfigError(f"{setting} = {style!r}: there are none, {', '.join(sorted(styles))}")
+    return styles[style]
+
+
+def attach(head: Mapping[str, np.ndarray], parts: list[Tensors]) -> Tensors:
+    """The bare head's tensors with the parts' vertices and triangles behind its own."""
+    out = dict(head)
+    bases = ("expression", "identity")
+    joined: dict[str, list[np.ndarray]] = {name: [head[name]] for name in (
+        "mean", *bases, "uv", "alpha", "masks", "occlusion", "neck_weight", "triangles", "triangle_region",
+        "vertex_region",
+    )}  # fmt: skip
+    count = len(head["mean"])
+    for part in parts:
+        index, weight = part["index"], part["weight"].astype(np.float32)
+        joined["mean"].append(_bind(head["mean"], index, weight) + part["offset"])
+        for name in bases:
+            joined[name].append(_bind(head[name].astype(np.float32), index, weight).astype(head[name].dtype))
+        for name in ("masks", "neck_weight"):
+            joined[name].append(_bind(head[name].astype(np.float32), index, weight).astype(head[name].dtype))
+        for name in ("uv", "alpha", "occlusion"):
+            joined[name].append(part[name].astype(head[name].dtype))
+        joined["triangles"].append((part["triangles"] + count).astype(np.int32))
+        joined["triangle_region"].append(part["region"])
+        region = np.zeros(len(index), np.uint8)
+        region[part["triangles"].ravel()] = np.repeat(part["region"], 3)
+        joined["vertex_region"].append(region)
+        count += len(index)
+    for name, values in joined.items():
+        out[name] = np.ascontiguousarray(np.concatenate(values, 1 if name in bases else 0))
+    return out
+
+
+def _bind(field: np.ndarray, index: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """A field of head vertices (V,), (V, c) or (K, V, c) carried over to bound ones."""
+    at = 1 if field.ndim == 3 else 0
+    if field.ndim == 1:
+        return (field[index] * weight).sum(1)
+    return np.sum([np.take(field, index[:, k], at) * weight[:, k, None] for k in range(3)], 0)
