@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from engine.errors import WeightsError
+from engine.errors import ConfigError, WeightsError
 from engine.motion import layout
 from engine.render.face_model import REGION, REGIONS, FaceModel
 from engine.render.lips import LipMeasure
@@ -29,29 +29,31 @@ def test_rebuilding_gives_the_committed_asset():
     from engine.assets.build_head import build_head
     from engine.render.face_model import ASSET
 
-    built, meta = build_head()
-    committed = load_file(ASSET)
-    assert meta["expression"].split() == list(layout.EXPRESSION)
-    assert built.keys() == committed.keys()
-    for name, value in built.items():
-        assert value.dtype == committed[name].dtype, name
-        np.testing.assert_allclose(
-            value.astype(float),
-            committed[name].astype(float),
-            atol=2e-3 if name in ("occlusion", "masks", "uv") else 2e-5,
-            err_msg=name,
-        )
+    made = build_head()
+    assert made["head"][1]["expression"].split() == list(layout.EXPRESSION)
+    for stem, (built, _) in made.items():
+        committed = load_file(ASSET.with_name(f"{stem}.safetensors"))
+        assert built.keys() == committed.keys(), stem
+        for name, value in built.items():
+            assert value.dtype == committed[name].dtype, name
+            np.testing.assert_allclose(
+                value.astype(float),
+                committed[name].astype(float),
+                atol=2e-3 if name.endswith(("occlusion", "masks", "uv", "weight")) else 2e-5,
+                err_msg=f"{stem}: {name}",
+            )
 
 
 def test_the_asset_is_small_and_whole():
     from engine.render.face_model import ASSET
 
-    assert ASSET.stat().st_size < 8 * 2**20
+    worn = [ASSET.with_name(f"{stem}.safetensors") for stem in ("head", "hair", "beard", "dress")]
+    assert sum(path.stat().st_size for path in worn) < 12 * 2**20
     assert layout.EXPRESSION[:52] == layout.ARKIT
     assert len(set(layout.EXPRESSION)) == layout.E
     assert FACE.triangles.min() == 0 and FACE.triangles.max() == len(FACE.mean) - 1
     present = {REGIONS[r] for r in np.unique(FACE.triangle_region)}
-    assert present == set(REGIONS)
+    assert present <= set(REGIONS) and {"skin", "lips", "teeth_upper", "tongue", "hair", "shirt"} <= present
     for mask in (FACE.alpha, FACE.occlusion, FACE.masks, FACE.neck_weight):
         assert mask.min() >= 0 and mask.max() <= 1
 
@@ -59,7 +61,16 @@ def test_the_asset_is_small_and_whole():
 def test_a_file_that_is_not_a_head_is_refused(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="build_head"):
-        FaceModel.load(tmp_path / "x.safetensors")
+        FaceModel.load(path=tmp_path / "x.safetensors")
+
+
+def test_what_is_worn_is_chosen_by_name():
+    bare = FaceModel.load(hair="none", dress="none")
+    assert FaceModel.load() is FACE
+    assert not np.isin(bare.triangle_region, [REGION["hair"], REGION["shirt"]]).any()
+    np.testing.assert_array_equal(bare.mean, FACE.mean[: len(bare.mean)])
+    with pytest.raises(ConfigError, match=r"hair\.style.*short"):
+        FaceModel.load(hair="mohawk")
 
 
 def test_the_model_is_linear_in_identity_and_expression():

@@ -7,12 +7,17 @@ World space: metres, origin where the skull sits on the neck, x to the subject's
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.errors import WeightsError
 from engine.motion import layout
 from engine.render import face_kernels
+from engine.render.wearables import Tensors, attach, pick, read_wearables
+
+if TYPE_CHECKING:
+    from engine.render.scene import Person
 
 ASSET = Path(__file__).parents[1] / "assets" / "head.safetensors"
 REGIONS = (
@@ -29,6 +34,8 @@ REGIONS = (
     "hair",
     "brows",
     "shirt",
+    "beard",
+    "collar",  # the second colour of a dress: collar, cord, shirt under it
 )
 REGION = {name: i for i, name in enumerate(REGIONS)}
 MASKS = ("lips", "cheeks", "nose", "ears", "lids", "stubble")
@@ -89,9 +96,20 @@ class FaceModel:
         self._memo: tuple[bytes, _Person] | None = None
 
     @classmethod
-    def load(cls, path: str | Path | None = None) -> "FaceModel":
-        """Read an asset written by `engine.assets.build_head` (default: the one in the repository)."""
-        return _load(Path(path) if path else ASSET)
+    def load(
+        cls, hair: str = "short", beard: str = "none", dress: str = "crew", path: str | Path | None = None
+    ) -> "FaceModel":
+        """The head wearing the named styles ("none" leaves one out). Shared: the same names, the same object.
+
+        path: a head.safetensors written by `engine.assets.build_head` with its wearables beside it (default: the
+        repository's). Raises ConfigError for an unknown style, WeightsError for unreadable files.
+        """
+        return _load(Path(path) if path else ASSET, hair, beard, dress)
+
+    @classmethod
+    def of(cls, person: "Person") -> "FaceModel":
+        """The head with a person's hair, beard and dress; their shape is given to `vertices` as the identity."""
+        return cls.load(person.hair.style, person.hair.beard, person.dress.style)
 
     def _span(self, region: int) -> slice:
         at = np.flatnonzero(self.vertex_region == region)
@@ -210,14 +228,27 @@ def rotation(pitch: float, yaw: float, roll: float) -> np.ndarray:
     )
 
 
-@lru_cache(maxsize=4)
-def _load(path: Path) -> FaceModel:
+@lru_cache(maxsize=12)
+def _load(path: Path, hair: str, beard: str, dress: str) -> FaceModel:
+    head, names = _read_head(path)
+    worn = (("hair", hair, "hair.style"), ("beard", beard, "hair.beard"), ("dress", dress, "dress.style"))
+    parts = [pick(_styles(path, stem), style, key) for stem, style, key in worn]
+    return FaceModel(attach(head, [part for part in parts if part is not None]), names)
+
+
+@lru_cache(maxsize=6)
+def _styles(head: Path, stem: str) -> dict[str, Tensors]:
+    return read_wearables(head.with_name(f"{stem}.safetensors"), _read_head(head)[0])
+
+
+@lru_cache(maxsize=2)
+def _read_head(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "np") as file:
             names = (file.metadata() or {}).get("expression", "").split()
-            return FaceModel({key: file.get_tensor(key) for key in file.keys()}, names)  # noqa: SIM118
+            return {key: file.get_tensor(key) for key in file.keys()}, names  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise WeightsError(
             f"cannot read the head {path}: {error}; build it with python -m engine.assets.build_head"

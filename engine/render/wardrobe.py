@@ -13,6 +13,7 @@ KIND_OF = {
     "skin": SKIN, "lips": SKIN, "eye_left": EYE, "eye_right": EYE, "lashes": LASHES,
     "teeth_upper": TEETH, "teeth_lower": TEETH, "gums": CAVITY, "tongue": TONGUE,
     "mouth_inside": CAVITY, "hair": HAIR, "brows": BROWS, "shirt": CLOTH,
+    "beard": HAIR, "collar": CLOTH,
 }  # fmt: skip
 TOOTH_M = 0.0078  # width of a front tooth
 

