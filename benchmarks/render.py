@@ -29,7 +29,7 @@ def talking(count: int) -> torch.Tensor:
 
 def measure(renderer: HeadRenderer, ticks: torch.Tensor) -> np.ndarray:
     """Milliseconds (pictures, parts)."""
-    state, wear, face = renderer.init_state(1), renderer.wardrobe, renderer.face
+    state, looks, face = renderer.init_state(1), renderer.looks, renderer.face
     samples, box = state.samples[0].numpy(), state.box[0].numpy()
     light, picture, colour = state.light[0].numpy(), state.picture[0].numpy(), state.background[0].numpy()
     out = []
@@ -45,7 +45,7 @@ def measure(renderer: HeadRenderer, ticks: torch.Tensor) -> np.ndarray:
         clock.append(time.thread_time_ns())
         renderer.light(samples, box, screen, vertex, state.veil[0].numpy(), light)
         clock.append(time.thread_time_ns())
-        surface.develop(light, box, samples, colour, wear.tones, picture)
+        surface.develop(light, box, samples, colour, looks.tones, picture)
         clock.append(time.thread_time_ns())
         renderer.step(state, tick[None])
         clock.append(time.thread_time_ns())

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from engine.motion import layout
 from engine.render import layers, shading, surface, visibility
-from engine.render.camera import Camera
 from engine.render.colour import parse_colour
 from engine.render.face_model import FaceModel
-from engine.render.wardrobe import dress
+from engine.render.scene import Person, Scene
+from engine.render.wardrobe import dress, paint_looks
 from engine.stage import Stage, State
-
-PORTRAIT = Camera(centre=(0.0, 0.002, 0.03), distance_m=1.5, height_m=0.38)
 
 NEAREST_M = 0.05
 
@@ -43,18 +42,21 @@ class HeadRenderer(Stage):
 
     lookahead = 0
 
-    def __init__(
-        self, face: FaceModel, size: int = 512, background: str = "#3a4250",
-        identity: np.ndarray | None = None, camera: Camera = PORTRAIT,
-    ):  # fmt: skip
-        self.face = face
+    def __init__(self, scene: Scene | FaceModel, size: int = 512, background: str | None = None,
+                 face: FaceModel | None = None):  # fmt: skip
+        """face: the model with the scene's wearables; a bare FaceModel as scene draws the default person."""
+        if isinstance(scene, FaceModel):
+            scene, face = Scene(Person("default")), scene
+        self.scene = scene
+        self.face = face or FaceModel.load()
         self.size = size
-        self.camera = camera
-        self._background = torch.from_numpy(parse_colour(background))
-        self._identity = torch.zeros(len(face.identity))
-        if identity is not None:
-            self._identity[: len(identity)] = torch.as_tensor(identity)
-        self.wardrobe = dress(face)
+        self.camera = scene.camera
+        self._background = torch.from_numpy(parse_colour(background or scene.background))
+        self._identity = torch.zeros(len(self.face.identity))
+        self._identity[: len(scene.person.shape)] = torch.as_tensor(scene.person.shape)
+        self._rest = layout.vector(**scene.person.rest)
+        self.wardrobe = dress(self.face, scene.light)
+        self.looks = paint_looks(self.face, scene)
 
     def init_state(self, slots: int) -> HeadState:
         size = self.size
@@ -77,7 +79,7 @@ class HeadRenderer(Stage):
         for slot in range(len(x)):
             # A broken number must not spoil more than its own coefficient, nor other slots.
             motion = np.clip(np.nan_to_num(x[slot].numpy(), nan=0.0), -8.0, 8.0)
-            self._draw(state, slot, motion)
+            self._draw(state, slot, motion + self._rest)
         return state.picture
 
     def _draw(self, state: HeadState, slot: int, motion: np.ndarray) -> None:
@@ -88,14 +90,15 @@ class HeadRenderer(Stage):
         self.see(screen, samples, box)
         self.light(samples, box, screen, vertex, state.veil[slot].numpy(), state.light[slot].numpy())
         surface.develop(
-            state.light[slot].numpy(), box, samples, state.background[slot].numpy(), self.wardrobe.tones,
+            state.light[slot].numpy(), box, samples, state.background[slot].numpy(), self.looks.tones,
             state.picture[slot].numpy(),
         )  # fmt: skip
 
     def vertex_fields(self, points: np.ndarray) -> np.ndarray:
         """Lit fields float32 (V, 8) of posed vertices."""
         out = np.empty((len(points), surface.FIELDS), np.float32)
-        shading.light_vertices(self.face.normals(points), self.wardrobe.vertex_kinds, self.wardrobe.fields, out)
+        wear = self.wardrobe
+        shading.light_vertices(self.face.normals(points), wear.vertex_kinds, wear.fields, self.looks.lamps, out)
         return out
 
     def project(self, points: np.ndarray) -> np.ndarray:
@@ -120,9 +123,9 @@ class HeadRenderer(Stage):
         veil: np.ndarray, light: np.ndarray,
     ) -> None:  # fmt: skip
         """Shade what is seen, then blend the thin layers over it."""
-        wear = self.wardrobe
+        wear, looks = self.wardrobe, self.looks
         faces, nears = np.empty(4, np.int64), np.empty(4, np.float32)  # kernels may not allocate
-        surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, wear.skin, wear.iris,
-                     wear.hair, faces, nears, light)  # fmt: skip
-        layers.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, wear.hair,
+        surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, looks.skin, looks.iris,
+                     looks.hair, looks.tints, looks.lamps, faces, nears, light)  # fmt: skip
+        layers.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, looks.hair,
                        np.empty(surface.FIELDS, np.float32), veil, light)  # fmt: skip

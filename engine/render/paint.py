@@ -5,16 +5,14 @@ Colours are kept as the square root of linear light in 8 bits, so that a look-up
 
 import numpy as np
 
+from engine.render.face_model import FaceModel
 from engine.render.raster_numba import NumbaRasterizer
+from engine.render.scene import Eyes, Skin
+from engine.render.skin import colour, density
 
 SKIN_SIZE = 1024
 IRIS_SIZE = (64, 256)  # radius, angle
 HAIR_SIZE = (64, 1024)  # along the strand, around the head
-
-SKIN_TONE = (0.805, 0.620, 0.535)  # sRGB
-BLUSH = (0.780, 0.500, 0.450)
-LID_TONE = (0.700, 0.490, 0.425)
-IRIS_OUTER, IRIS_INNER, IRIS_RIM = (0.30, 0.38, 0.40), (0.47, 0.41, 0.29), (0.07, 0.09, 0.10)
 
 
 def linear(srgb: np.ndarray | tuple[float, ...]) -> np.ndarray:
@@ -56,37 +54,34 @@ def unwrap(uv: np.ndarray, rest: np.ndarray, triangles: np.ndarray, fields: np.n
     return rasterizer.interpolate(torch.from_numpy(fields.astype(np.float32)), rast, kept).numpy()
 
 
-def paint_skin(face) -> np.ndarray:
+def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
     """Skin colour and gloss, uint8 (1024, 1024, 4), row 0 at v = 0. Lips are coloured by the shader."""
-    skin = face.triangles[np.isin(face.triangle_region, (0, 1))]
-    masks = unwrap(face.uv, face.mean, skin, np.concatenate([face.masks, face.mean], 1))
-    _, cheeks, nose, ears, lids, stubble = (masks[..., k : k + 1] for k in range(6))
+    faces = face.triangles[np.isin(face.triangle_region, (0, 1))]
+    masks = unwrap(face.uv, face.mean, faces, face.masks)
+    _, cheeks, nose, ears, lids, stubble = (masks[..., k] for k in range(6))
     size = SKIN_SIZE
-    colour = np.broadcast_to(linear(SKIN_TONE), (size, size, 3)).copy()
     mottle = noise(size, size, (24, 40), 1) + 0.6 * noise(size, size, (60, 90), 2)
-    warm = np.clip(0.75 * cheeks + 0.55 * nose + 0.65 * ears, 0, 1) * (0.55 + 0.08 * mottle[..., None])
-    colour += (linear(BLUSH) - colour) * np.clip(warm, 0, 1)
-    colour += (linear(LID_TONE) - colour) * np.clip(0.55 * lids, 0, 1)
-    colour *= 1 - 0.10 * np.clip(stubble, 0, 1) * np.array([1.0, 0.9, 0.8])
-    redness = 0.016 * mottle + 0.012 * noise(size, size, (140, 200), 3)
-    colour *= 1 + redness[..., None] * np.array([0.4, 1.0, 1.1])
-    pores = noise(size, size, (420, 420), 4)
-    colour *= 1 + 0.014 * pores[..., None]
-    gloss = 0.42 + 0.35 * nose[..., 0] - 0.12 * cheeks[..., 0] + 0.05 * noise(size, size, (300, 300), 5)
-    return np.concatenate([pack(colour), np.clip(gloss * 255, 0, 255).astype(np.uint8)[..., None]], -1)
+    fine = noise(size, size, (140, 200), 3)
+    warm = np.clip(0.75 * cheeks + 0.55 * nose + 0.65 * ears, 0, 1)
+    blood = 0.15 + 0.7 * skin.blood + (0.40 + 0.06 * mottle) * warm + 0.25 * lids + 0.03 * mottle + 0.02 * fine
+    melanin = density(skin.melanin) * (1 + 0.015 * mottle + 0.03 * fine) + 0.12 * lids + 0.05 * stubble
+    melanin += 0.014 * noise(size, size, (420, 420), 4)
+    gloss = 0.42 + 0.35 * nose - 0.12 * cheeks + 0.05 * noise(size, size, (300, 300), 5)
+    return np.concatenate([pack(colour(melanin, blood)), np.clip(gloss * 255, 0, 255).astype(np.uint8)[..., None]], -1)
 
 
-def paint_iris() -> np.ndarray:
+def paint_iris(eyes: Eyes) -> np.ndarray:
     """Iris colour over (radius 0 pupil .. 1 rim, angle), uint8 (64, 256, 4); the fourth is unused."""
     radius = (np.arange(IRIS_SIZE[0])[:, None] + 0.5) / IRIS_SIZE[0]
     fibres = noise(*IRIS_SIZE, (3, 64), 6) + 0.7 * noise(*IRIS_SIZE, (5, 110), 7)
     ragged = radius + 0.05 * noise(*IRIS_SIZE, (1, 24), 8)
     inner = np.clip((0.62 - ragged) / 0.30, 0, 1)[..., None]
-    colour = linear(IRIS_OUTER) + (linear(IRIS_INNER) - linear(IRIS_OUTER)) * inner
-    colour = colour * np.clip(1 + 0.30 * fibres[..., None], 0.3, 2.2)
+    outer = linear(eyes.outer)
+    shade = outer + (linear(eyes.inner) - outer) * inner
+    shade = shade * np.clip(1 + 0.30 * fibres[..., None], 0.3, 2.2)
     rim = np.clip((radius - 0.80) / 0.18, 0, 1)[..., None] ** 1.5
-    colour = colour + (linear(IRIS_RIM) - colour) * rim
-    return np.concatenate([pack(colour), np.full((*IRIS_SIZE, 1), 255, np.uint8)], -1)
+    shade = shade + (linear(eyes.rim) - shade) * rim
+    return np.concatenate([pack(shade), np.full((*IRIS_SIZE, 1), 255, np.uint8)], -1)
 
 
 def paint_hair() -> np.ndarray:

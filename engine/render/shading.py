@@ -10,25 +10,23 @@ import math
 import numpy as np
 
 from engine.render.kernel import inlined, kernel
-from engine.render.paint import SKIN_TONE, linear
+from engine.render.lighting import (
+    FILL,
+    FILL_COLOUR,
+    FILL_HALF,
+    GROUND,
+    KEY,
+    KEY_COLOUR,
+    KEY_HALF,
+    RIM,
+    RIM_COLOUR,
+    SKY,
+)  # fmt: skip
 
 _F = np.float32
-KEY = (_F(-0.424), _F(0.530), _F(0.735))  # towards the light, unit
-FILL = (_F(0.800), _F(0.100), _F(0.592))
-RIM = (_F(0.640), _F(0.420), _F(-0.643))
-KEY_COLOUR = (_F(1.16), _F(1.13), _F(1.08))
-FILL_COLOUR = (_F(0.26), _F(0.29), _F(0.34))
-RIM_COLOUR = (_F(0.60), _F(0.64), _F(0.70))
-SKY = (_F(0.43), _F(0.455), _F(0.50))
-GROUND = (_F(0.28), _F(0.262), _F(0.25))
-# Half way between the light and the viewer, unit: for the shine.
-KEY_HALF = (_F(-0.2276), _F(0.2845), _F(0.9313))
-FILL_HALF = (_F(0.4484), _F(0.0560), _F(0.8921))
 IRIS = _F(0.43)  # sine of the angle between the gaze and the iris's rim
-HAIR_TONE = (_F(0.075), _F(0.043), _F(0.026))
-CLOTH_TONE = (_F(0.040), _F(0.058), _F(0.085))
-LIP = (_F(0.450), _F(0.175), _F(0.160))
-SKIN_LIGHT = tuple(_F(x) for x in linear(SKIN_TONE))
+# Rows of the colours a person brings along, linear: see `wardrobe.colours`.
+HAIR_TONE, CLOTH_TONE, CLOTH_SECOND, LIP, SKIN_LIGHT = range(5)
 SKIN, EYE, TEETH, TONGUE, CAVITY, HAIR, CLOTH, LASHES, BROWS = range(9)  # kinds of surface
 
 
@@ -80,49 +78,51 @@ def sample4(image, u, v):
 
 
 @inlined
-def diffuse(nx, ny, nz, occlusion, seen, wrap_r, wrap_g, wrap_b):
+def diffuse(nx, ny, nz, occlusion, seen, wrap_r, wrap_g, wrap_b, lamps):
     """Light that reaches a scattering surface."""
-    key = nx * KEY[0] + ny * KEY[1] + nz * KEY[2]
-    fill = nx * FILL[0] + ny * FILL[1] + nz * FILL[2]
+    key = nx * lamps[KEY, 0] + ny * lamps[KEY, 1] + nz * lamps[KEY, 2]
+    fill = nx * lamps[FILL, 0] + ny * lamps[FILL, 1] + nz * lamps[FILL, 2]
     up = _F(0.5) + _F(0.5) * ny
     # Light that bounces inside a dent is warm: red is lost last.
     dark = _F(1.0) - occlusion
     o_r, o_g, o_b = _F(1.0) - _F(0.72) * dark, _F(1.0) - _F(0.90) * dark, _F(1.0) - _F(0.95) * dark
     direct = _F(0.12) + _F(0.88) * seen
     direct_r = direct + _F(0.10) * (_F(1.0) - seen)
-    r = wrapped(key, wrap_r) * KEY_COLOUR[0] * direct_r + wrapped(fill, _F(0.4)) * FILL_COLOUR[0] * o_r
-    g = wrapped(key, wrap_g) * KEY_COLOUR[1] * direct + wrapped(fill, _F(0.4)) * FILL_COLOUR[1] * o_g
-    b = wrapped(key, wrap_b) * KEY_COLOUR[2] * direct + wrapped(fill, _F(0.4)) * FILL_COLOUR[2] * o_b
-    r += (GROUND[0] + (SKY[0] - GROUND[0]) * up) * o_r
-    g += (GROUND[1] + (SKY[1] - GROUND[1]) * up) * o_g
-    b += (GROUND[2] + (SKY[2] - GROUND[2]) * up) * o_b
+    r = wrapped(key, wrap_r) * lamps[KEY_COLOUR, 0] * direct_r + wrapped(fill, _F(0.4)) * lamps[FILL_COLOUR, 0] * o_r
+    g = wrapped(key, wrap_g) * lamps[KEY_COLOUR, 1] * direct + wrapped(fill, _F(0.4)) * lamps[FILL_COLOUR, 1] * o_g
+    b = wrapped(key, wrap_b) * lamps[KEY_COLOUR, 2] * direct + wrapped(fill, _F(0.4)) * lamps[FILL_COLOUR, 2] * o_b
+    r += (lamps[GROUND, 0] + (lamps[SKY, 0] - lamps[GROUND, 0]) * up) * o_r
+    g += (lamps[GROUND, 1] + (lamps[SKY, 1] - lamps[GROUND, 1]) * up) * o_g
+    b += (lamps[GROUND, 2] + (lamps[SKY, 2] - lamps[GROUND, 2]) * up) * o_b
     return r, g, b
 
 
 @inlined
-def shine(nx, ny, nz):
+def shine(nx, ny, nz, lamps):
     """Broad and tight reflection of the key and the fill light (16th and 64th power)."""
-    h = max(nx * KEY_HALF[0] + ny * KEY_HALF[1] + nz * KEY_HALF[2], _F(0.0))
-    k = max(nx * FILL_HALF[0] + ny * FILL_HALF[1] + nz * FILL_HALF[2], _F(0.0))
+    h = max(nx * lamps[KEY_HALF, 0] + ny * lamps[KEY_HALF, 1] + nz * lamps[KEY_HALF, 2], _F(0.0))
+    k = max(nx * lamps[FILL_HALF, 0] + ny * lamps[FILL_HALF, 1] + nz * lamps[FILL_HALF, 2], _F(0.0))
     broad, soft = power16(h), power16(k)
     tight = broad * broad
-    return broad + _F(0.25) * soft, tight * tight
+    key = lamps[KEY_COLOUR, 1] * _F(1 / 1.13)
+    return key * broad + _F(0.25 / 0.29) * lamps[FILL_COLOUR, 1] * soft, key * tight * tight
 
 
 @inlined
-def edge_light(nx, ny, nz, occlusion):
+def edge_light(nx, ny, nz, occlusion, lamps):
     """What the light behind the head adds where the surface turns away."""
     turn = _F(1.0) - clamp01(nz)
     turn = turn * turn * turn
-    return turn * clamp01(nx * RIM[0] + ny * RIM[1] + nz * RIM[2] + _F(0.35)) * occlusion
+    turn *= lamps[RIM_COLOUR, 1] * _F(1 / 0.64)
+    return turn * clamp01(nx * lamps[RIM, 0] + ny * lamps[RIM, 1] + nz * lamps[RIM, 2] + _F(0.35)) * occlusion
 
 
 @kernel
-def light_vertices(normals, kinds, fixed, out):
+def light_vertices(normals, kinds, fixed, lamps, out):
     """Light at every vertex, which pixels only interpolate: it changes slowly, the mesh is dense.
 
     normals float32 (V, 3), kinds uint8 (V,), fixed float32 (V, 6) = a, b, c, d, occlusion,
-    share of the key light that arrives. out float32
+    share of the key light that arrives, lamps of `lighting.lamp_table`. out float32
     (V, 8): red, green, blue light and shine, then a, b, c, and d (inside the mouth), fineness (hair) or edge light.
     Eyes are lit per pixel: 0 to 2 their normal, 4 to 6 the direction from the ball's centre.
     """
@@ -131,43 +131,43 @@ def light_vertices(normals, kinds, fixed, out):
         seen = fixed[i, 5]
         kind = kinds[i]
         r, g, b, spec, last = nx, ny, nz, _F(0.0), fixed[i, 3]
-        broad, tight = shine(nx, ny, nz)
+        broad, tight = shine(nx, ny, nz, lamps)
         if kind == SKIN:
-            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.34), _F(0.22), _F(0.17))
+            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.34), _F(0.22), _F(0.17), lamps)
             spec = (broad * _F(0.030) + tight * _F(0.045)) * occlusion
-            last = edge_light(nx, ny, nz, occlusion)
+            last = edge_light(nx, ny, nz, occlusion, lamps)
         elif kind == HAIR:
-            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.30), _F(0.24), _F(0.20))
-            h = max(nx * KEY_HALF[0] + (ny - _F(0.12)) * KEY_HALF[1] + nz * KEY_HALF[2], _F(0.0))
-            spec = power16(h) * occlusion + edge_light(nx, ny, nz, occlusion) * _F(1.5)
+            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.30), _F(0.24), _F(0.20), lamps)
+            h = max(nx * lamps[KEY_HALF, 0] + (ny - _F(0.12)) * lamps[KEY_HALF, 1] + nz * lamps[KEY_HALF, 2], _F(0.0))
+            spec = power16(h) * occlusion + edge_light(nx, ny, nz, occlusion, lamps) * _F(1.5)
             last = smooth(_F(0.10), _F(0.65), nz)  # streaks are too fine to draw where the hair turns away
         elif kind == CLOTH:
-            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.15), _F(0.15), _F(0.15))
-            last = edge_light(nx, ny, nz, occlusion)
+            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.15), _F(0.15), _F(0.15), lamps)
+            last = edge_light(nx, ny, nz, occlusion, lamps)
         elif TEETH <= kind <= CAVITY:
-            r, g, b = diffuse(nx, ny, nz, _F(1.0), _F(1.0), _F(0.6), _F(0.6), _F(0.6))
+            r, g, b = diffuse(nx, ny, nz, _F(1.0), _F(1.0), _F(0.6), _F(0.6), _F(0.6), lamps)
             spec = broad * _F(0.05) + tight * _F(0.35)
         elif kind == BROWS:
-            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.30), _F(0.30), _F(0.30))
+            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.30), _F(0.30), _F(0.30), lamps)
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = r, g, b, spec
         out[i, 4], out[i, 5], out[i, 6], out[i, 7] = fixed[i, 0], fixed[i, 1], fixed[i, 2], last
 
 
 @inlined
-def shade_skin(f, skin):
+def shade_skin(f, skin, tints):
     r0, g0, b0, gloss = sample4(skin, f[4], f[5])
     r, g, b = r0 * r0, g0 * g0, b0 * b0
     lip = smooth(_F(0.25), _F(0.75), f[6])
     crease = _F(0.87) + _F(0.32) * gloss
-    r += (LIP[0] * crease - r) * lip
-    g += (LIP[1] * crease - g) * lip
-    b += (LIP[2] * crease - b) * lip
+    r += (tints[LIP, 0] * crease - r) * lip
+    g += (tints[LIP, 1] * crease - g) * lip
+    b += (tints[LIP, 2] * crease - b) * lip
     add = f[3] * (_F(1.0) + _F(2.0) * lip) * gloss * _F(2.0) + f[7] * _F(0.07)
     return r * f[0] + add, g * f[1] + add, b * f[2] + add
 
 
 @inlined
-def shade_eye(f, lid, iris):
+def shade_eye(f, lid, iris, lamps):
     """Ball: its direction in its own frame (z along the gaze) decides the colour; lid 0 shadowed .. 1 open."""
     norm = _F(1.0) / math.sqrt(f[0] * f[0] + f[1] * f[1] + f[2] * f[2] + _F(1e-12))
     nx, ny, nz = f[0] * norm, f[1] * norm, f[2] * norm
@@ -189,8 +189,8 @@ def shade_eye(f, lid, iris):
         r += (ir * ir * lit + _F(0.004) - r) * inside
         g += (ig * ig * lit + _F(0.004) - g) * inside
         b += (ib * ib * lit + _F(0.005) - b) * inside
-    key = wrapped(nx * KEY[0] + ny * KEY[1] + nz * KEY[2], _F(0.5))
-    light = (_F(0.42) + _F(0.75) * key) * lid
+    key = wrapped(nx * lamps[KEY, 0] + ny * lamps[KEY, 1] + nz * lamps[KEY, 2], _F(0.5))
+    light = (_F(0.42) * lamps[SKY, 1] / _F(0.455) + _F(0.66) * lamps[KEY_COLOUR, 1] * key) * lid
     r, g, b = r * light, g * light * (_F(0.94) + _F(0.06) * lid), b * light * (_F(0.92) + _F(0.08) * lid)
     # The cornea bulges: its reflection of a window is nearer to the middle than a ball's would be.
     bulge = _F(0.55) * inside
@@ -212,26 +212,26 @@ def shade_wet(f, r, g, b, light, gloss):
 
 
 @inlined
-def shade_hair(f, hair):
+def shade_hair(f, hair, tints):
     """Streaks along the strands, a band of shine across them; where f[6] is under 1 it melts into skin."""
     light, tip, sheen, _ = sample4(hair, f[4], f[5])
     light, tip = _F(0.5) + (light - _F(0.5)) * f[7], _F(0.5) + (tip - _F(0.5)) * f[7]
     sheen = _F(0.5) + (sheen - _F(0.5)) * f[7]
     tone = _F(0.62) + _F(0.76) * light
     add = f[3] * (_F(0.008) + _F(0.036) * sheen * sheen)
-    r = HAIR_TONE[0] * f[0] * tone + add * _F(1.05)
-    g = HAIR_TONE[1] * f[1] * tone + add * _F(0.88)
-    b = HAIR_TONE[2] * f[2] * tone + add * _F(0.74)
+    r = tints[HAIR_TONE, 0] * f[0] * tone + add * _F(1.05)
+    g = tints[HAIR_TONE, 1] * f[1] * tone + add * _F(0.88)
+    b = tints[HAIR_TONE, 2] * f[2] * tone + add * _F(0.74)
     cover = smooth(_F(0.0), _F(1.0), f[6] * _F(1.5) - tip * _F(0.6))
     if cover < _F(1.0):
         bare = _F(1.0) - cover
-        r += (SKIN_LIGHT[0] * f[0] - r) * bare
-        g += (SKIN_LIGHT[1] * f[1] - g) * bare
-        b += (SKIN_LIGHT[2] * f[2] - b) * bare
+        r += (tints[SKIN_LIGHT, 0] * f[0] - r) * bare
+        g += (tints[SKIN_LIGHT, 1] * f[1] - g) * bare
+        b += (tints[SKIN_LIGHT, 2] * f[2] - b) * bare
     return r, g, b
 
 
 @inlined
-def shade_cloth(f):
+def shade_cloth(f, tints):
     rim = f[7] * _F(0.10)
-    return CLOTH_TONE[0] * f[0] + rim, CLOTH_TONE[1] * f[1] + rim, CLOTH_TONE[2] * f[2] + rim
+    return tints[CLOTH_TONE, 0] * f[0] + rim, tints[CLOTH_TONE, 1] * f[1] + rim, tints[CLOTH_TONE, 2] * f[2] + rim

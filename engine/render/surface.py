@@ -55,13 +55,13 @@ def _reach(samples, kinds, row, col, step, inside, farthest):
 
 
 @kernel
-def _shade(kind, f, samples, kinds, row, col, scale, iris):
+def _shade(kind, f, samples, kinds, row, col, scale, iris, lamps):
     """Light of a point of an eye or inside the mouth with interpolated fields f (8,)."""
     if kind == EYE:
         above = _F(_reach(samples, kinds, row, col, -1, EYE, 24)) * scale
         below = _F(_reach(samples, kinds, row, col, 1, EYE, 24)) * scale
         lid = _F(1.0) - _F(0.62) * math.exp(-above * _F(0.30)) - _F(0.25) * math.exp(-below * _F(0.55))
-        return shading.shade_eye(f, lid, iris)
+        return shading.shade_eye(f, lid, iris, lamps)
     above = _F(_reach(samples, kinds, row, col, -1, TEETH, 40)) * scale
     below = _F(_reach(samples, kinds, row, col, 1, TEETH, 40)) * scale
     opening = above + below
@@ -100,7 +100,7 @@ def _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex):
 
 
 @kernel
-def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, face_of, near_of, light):
+def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, tints, lamps, face_of, near_of, light):
     """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
 
     kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 8).
@@ -162,13 +162,13 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, face_
                     b0 * vertex[i0, 7] + b1 * vertex[i1, 7] + b2 * vertex[i2, 7],
                 )
                 if kind == SKIN:  # spelt out: a call would copy all its arrays' descriptors
-                    shade_r, shade_g, shade_b = shading.shade_skin(field, skin)
+                    shade_r, shade_g, shade_b = shading.shade_skin(field, skin, tints)
                 elif kind == HAIR:
-                    shade_r, shade_g, shade_b = shading.shade_hair(field, hair)
+                    shade_r, shade_g, shade_b = shading.shade_hair(field, hair, tints)
                 elif kind == CLOTH:
-                    shade_r, shade_g, shade_b = shading.shade_cloth(field)
+                    shade_r, shade_g, shade_b = shading.shade_cloth(field, tints)
                 else:
-                    shade_r, shade_g, shade_b = _shade(kind, field, samples, kinds, row, col, scale, iris)
+                    shade_r, shade_g, shade_b = _shade(kind, field, samples, kinds, row, col, scale, iris, lamps)
                 weight = _F(covered) * _F(0.25)
                 red += weight * shade_r
                 green += weight * shade_g

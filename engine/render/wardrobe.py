@@ -1,13 +1,16 @@
-"""What a face model needs beside its shape to be drawn: kinds of surface, texture fields, pictures."""
+"""What a face model and a person need to be drawn: kinds of surface, texture fields, pictures, colours."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from engine.render import paint, shading, visibility
+from engine.render import paint, visibility
 from engine.render.face_model import REGION, FaceModel
+from engine.render.lighting import KEY, lamp_table
+from engine.render.scene import Light, Person, Scene
 from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, TEETH, TONGUE
+from engine.render.skin import lip_colour, mean_colour
 
 KIND_OF = {
     "skin": SKIN, "lips": SKIN, "eye_left": EYE, "eye_right": EYE, "lashes": LASHES,
@@ -21,8 +24,7 @@ TOOTH_M = 0.0078  # width of a front tooth
 @dataclass(frozen=True, slots=True)
 class Wardrobe:
     """kinds uint8 (F,) per triangle; solid int32 (n, 3) triangles of the opaque pass, their kinds and
-    sidedness; layers int32 (m,) numbers of the blended triangles; fields float32 (V, 6) and vertex_kinds uint8 (V,);
-    pictures uint8 (h, w, 4); tones: the table of `paint.tone_table`."""
+    sidedness; layers int32 (m,) numbers of the blended triangles; fields float32 (V, 6) and vertex_kinds uint8 (V,)."""
 
     kinds: np.ndarray
     solid: np.ndarray
@@ -31,15 +33,44 @@ class Wardrobe:
     layers: np.ndarray
     fields: np.ndarray
     vertex_kinds: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a scene adds: pictures uint8 (h, w, 4) of skin, iris and hair, tints float32 (5, 3) linear colours
+    (rows in `shading`), lamps of `lighting.lamp_table`, tones of `paint.tone_table`."""
+
     skin: np.ndarray
     iris: np.ndarray
     hair: np.ndarray
+    tints: np.ndarray
+    lamps: np.ndarray
     tones: np.ndarray
 
 
-@lru_cache(maxsize=2)
-def dress(face: FaceModel) -> Wardrobe:
-    """Everything that is the same in every picture of a face model. Takes some 100 ms, kept."""
+def paint_looks(face: FaceModel, scene: Scene) -> Looks:
+    """Pictures and colours of a scene. Takes some 100 ms."""
+    person = scene.person
+    return Looks(
+        skin=_skin_picture(face, person.skin), iris=paint.paint_iris(person.eyes), hair=paint.paint_hair(),
+        tints=colours(person), lamps=lamp_table(scene.light), tones=paint.tone_table(),
+    )  # fmt: skip
+
+
+_skin_picture = lru_cache(maxsize=4)(paint.paint_skin)
+
+
+def colours(person: Person) -> np.ndarray:
+    """Linear colours float32 (5, 3) in the order of `shading`'s rows: hair, cloth, its second, lips, skin."""
+    return np.stack([
+        (0.075, 0.043, 0.026), paint.linear(person.dress.colour), paint.linear(person.dress.second),
+        lip_colour(person.skin), mean_colour(person.skin),
+    ]).astype(np.float32)  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def dress(face: FaceModel, light: Light) -> Wardrobe:
+    """Everything that is the same in every picture of a face model in a light. Takes some 100 ms, kept."""
     names = list(REGION)
     kind_of_region = np.array([KIND_OF[name] for name in names], np.uint8)
     kinds = kind_of_region[face.triangle_region]
@@ -51,20 +82,18 @@ def dress(face: FaceModel) -> Wardrobe:
         solid_kinds=np.ascontiguousarray(kinds[solid]),
         two_sided=np.ascontiguousarray(np.isin(kinds[solid], (TONGUE,)).astype(np.uint8)),
         layers=np.flatnonzero(layered).astype(np.int32),
-        fields=_fields(face),
+        fields=_fields(face, light),
         vertex_kinds=kind_of_region[face.vertex_region],
-        skin=paint.paint_skin(face), iris=paint.paint_iris(), hair=paint.paint_hair(),
-        tones=paint.tone_table(),
     )  # fmt: skip
 
 
-def _fields(face: FaceModel) -> np.ndarray:
+def _fields(face: FaceModel, light: Light) -> np.ndarray:
     """Per-vertex numbers for `shading.light_vertices`, float32 (V, 6): a, b, c, d, occlusion, key."""
     out = np.zeros((len(face.mean), 6), np.float32)
     region = face.vertex_region
     out[:, 0:2] = face.uv
     out[:, 4] = face.occlusion
-    out[:, 5] = key_visibility(face)
+    out[:, 5] = key_visibility(face, light)
     out[:, 2] = face.masks[:, 0]
     hair = np.isin(region, (REGION["hair"], REGION["brows"]))
     out[hair, 2] = face.alpha[hair]
@@ -105,7 +134,7 @@ def _lash_alpha(face: FaceModel, lashes: np.ndarray) -> np.ndarray:
     return out
 
 
-def key_visibility(face: FaceModel, directions: int = 32, spread: float = 0.20, pixels: int = 512) -> np.ndarray:
+def key_visibility(face: FaceModel, light: Light, directions: int = 32, pixels: int = 512) -> np.ndarray:
     """Share of a soft key light that reaches each vertex of the neutral head, float32 (V,) 0 to 1.
 
     The head is seen from points scattered over the light; a vertex is lit where nothing lies before it.
@@ -116,9 +145,9 @@ def key_visibility(face: FaceModel, directions: int = 32, spread: float = 0.20, 
     samples = np.zeros((pixels, pixels + visibility.PAD, visibility.SAMPLES), np.int64)
     box = np.array([0, 0, pixels, pixels])
     lit = np.zeros(len(face.mean))
-    scatter = np.random.default_rng(0).normal(0, spread, (directions, 3))
+    scatter = np.random.default_rng(0).normal(0, np.tan(np.radians(light.softness)), (directions, 3))
     for offset in scatter:
-        towards = np.array(shading.KEY, np.float64) + offset
+        towards = lamp_table(light)[KEY].astype(np.float64) + offset
         towards /= np.linalg.norm(towards)
         right = np.cross([0.0, 1.0, 0.0], towards)
         right /= np.linalg.norm(right)
