@@ -45,7 +45,7 @@ def measure(renderer: HeadRenderer, ticks: torch.Tensor) -> np.ndarray:
         clock.append(time.thread_time_ns())
         renderer.light(samples, box, screen, vertex, state.veil[0].numpy(), light)
         clock.append(time.thread_time_ns())
-        surface.develop(light, box, samples, colour, looks.tones, picture)
+        surface.develop(light, box, samples, state.veil[0].numpy(), colour, looks.tones, picture)
         clock.append(time.thread_time_ns())
         renderer.step(state, tick[None])
         clock.append(time.thread_time_ns())

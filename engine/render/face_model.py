@@ -36,6 +36,7 @@ REGIONS = (
     "shirt",
     "beard",
     "collar",  # the second colour of a dress: collar, cord, shirt under it
+    "strands",  # cards of hair and beard, blended
 )
 REGION = {name: i for i, name in enumerate(REGIONS)}
 MASKS = ("lips", "cheeks", "nose", "ears", "lids", "stubble")

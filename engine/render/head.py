@@ -90,15 +90,17 @@ class HeadRenderer(Stage):
         self.see(screen, samples, box)
         self.light(samples, box, screen, vertex, state.veil[slot].numpy(), state.light[slot].numpy())
         surface.develop(
-            state.light[slot].numpy(), box, samples, state.background[slot].numpy(), self.looks.tones,
-            state.picture[slot].numpy(),
+            state.light[slot].numpy(), box, samples, state.veil[slot].numpy(), state.background[slot].numpy(),
+            self.looks.tones, state.picture[slot].numpy(),
         )  # fmt: skip
 
     def vertex_fields(self, points: np.ndarray) -> np.ndarray:
         """Lit fields float32 (V, 8) of posed vertices."""
         out = np.empty((len(points), surface.FIELDS), np.float32)
         wear = self.wardrobe
-        shading.light_vertices(self.face.normals(points), wear.vertex_kinds, wear.fields, self.looks.lamps, out)
+        shading.light_vertices(
+            points, self.face.normals(points), wear.vertex_kinds, wear.along, wear.fields, self.looks.lamps, out
+        )
         return out
 
     def project(self, points: np.ndarray) -> np.ndarray:
@@ -126,6 +128,8 @@ class HeadRenderer(Stage):
         wear, looks = self.wardrobe, self.looks
         faces, nears = np.empty(4, np.int64), np.empty(4, np.float32)  # kernels may not allocate
         surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, looks.skin, looks.iris,
-                     looks.hair, looks.tints, looks.lamps, faces, nears, light)  # fmt: skip
+                     looks.hair, looks.look, looks.tints, looks.lamps, faces, nears, light)  # fmt: skip
         layers.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, looks.hair,
-                       np.empty(surface.FIELDS, np.float32), veil, light)  # fmt: skip
+                       looks.look, np.empty(surface.FIELDS, np.float32), veil, light)  # fmt: skip
+        layers.strands(samples, self.face.triangles, wear.strands, screen, vertex, looks.hair, looks.look, box, veil,
+                       light)  # fmt: skip

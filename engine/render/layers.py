@@ -1,20 +1,20 @@
-"""Thin things blended over the shaded head: brows and lashes."""
+"""Thin things blended over the shaded head: brows and lashes, then cards of strands."""
 
 import math
 
 import numpy as np
 
-from engine.render import shading
+from engine.render import hair_shading, shading
 from engine.render.kernel import kernel
 from engine.render.shading import LASHES
 from engine.render.surface import FIELDS
-from engine.render.visibility import ID_BITS, NEAR_SCALE, PAD, SAMPLE_X
+from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, PAD, SAMPLE_X
 
 _F = np.float32
 
 
 @kernel
-def overlay(samples, triangles, faces, kinds, screen, vertex, hair, field, veil, light):
+def overlay(samples, triangles, faces, kinds, screen, vertex, hair, look, field, veil, light):
     """Blend thin things over the picture: faces int32 (n,) are their triangles, field scratch (8,).
 
     veil float32 (H, W, 4), all zero before and after: colour times opacity, and opacity. It is summed up
@@ -58,7 +58,7 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, hair, field, veil,
                 share = _F(1.0) / _F(covered)
                 for j in range(FIELDS):
                     field[j] = (s0 * vertex[i0, j] + s1 * vertex[i1, j] + s2 * vertex[i2, j]) * share
-                r, g, b, alpha = _cover(kind, field, hair)
+                r, g, b, alpha = _cover(kind, field, hair, look)
                 alpha *= _F(0.25) * _F(covered)
                 veil[row, col, 0] += r * alpha
                 veil[row, col, 1] += g * alpha
@@ -78,13 +78,108 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, hair, field, veil,
 
 
 @kernel
-def _cover(kind, field, hair):
+def _cover(kind, field, hair, look):
     """Colour and opacity of brows and lashes: a runs along the lid or brow, b across, c is opacity."""
     a, b, c = field[4], field[5], field[6]
     if kind != LASHES:
         # Hairs lean outwards.
-        hairs, _, _, _ = shading.sample4(hair, _F(0.30) + a * _F(0.120) - b * _F(0.028), _F(0.5))
+        tone, _, _, _ = hair_shading.strand_look(hair, _F(0.30) + a * _F(0.160) - b * _F(0.040), _F(0.5))
+        hairs = shading.clamp01(tone * _F(1.3) - _F(0.15))
         alpha = shading.smooth(_F(0.0), _F(1.0), c * _F(1.30) - hairs * _F(0.40)) * (_F(0.98) - _F(0.36) * hairs)
-        return _F(0.045) * field[0], _F(0.028) * field[1], _F(0.020) * field[2], alpha
+        alpha = min(alpha * look[11], _F(1.0))
+        dark = _F(0.62)
+        return look[0] * dark * field[0], look[1] * dark * field[1], look[2] * dark * field[2], alpha
     fringe = _F(0.86) + _F(0.16) * math.sin(a * _F(9000.0))
     return _F(0.020), _F(0.014), _F(0.011), shading.clamp01(c * fringe)
+
+
+@kernel
+def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil, light):
+    """Blend cards of strands over the picture: faces int32 (n,) are their triangles; widens `box`.
+
+    Cards are summed up as optical thickness and then laid over the picture at once: the sum does not ask
+    for an order, so nothing has to be sorted and nothing pops when the head turns. Where the picture is not
+    wholly covered, `light` becomes premultiplied by what is, and veil[..., 3] keeps the strands' opacity for
+    `surface.develop`; the rest of veil float32 (H, W, 4) is zero before and after.
+    """
+    height, width = samples.shape[0], samples.shape[1] - PAD
+    reach_left, reach_top, reach_right, reach_bottom = width, height, 0, 0
+    for f in faces:
+        i0, i1, i2 = np.uintp(triangles[f, 0]), np.uintp(triangles[f, 1]), np.uintp(triangles[f, 2])
+        if vertex[i0, 6] <= 0 and vertex[i1, 6] <= 0 and vertex[i2, 6] <= 0:
+            continue
+        x0, y0, n0 = screen[i0, 0], screen[i0, 1], screen[i0, 2]
+        x1, y1, n1 = screen[i1, 0] - x0, screen[i1, 1] - y0, screen[i1, 2]
+        x2, y2, n2 = screen[i2, 0] - x0, screen[i2, 1] - y0, screen[i2, 2]
+        area = x1 * y2 - x2 * y1
+        if not (abs(area) > _F(1e-3) and n0 > 0 and n1 > 0 and n2 > 0):
+            continue
+        scale = _F(1.0) / area
+        top = max(int(math.ceil(y0 + min(_F(0.0), y1, y2) - _F(0.5))), 0)
+        bottom = min(int(math.floor(y0 + max(_F(0.0), y1, y2) - _F(0.5))), height - 1)
+        low, high = max(int(x0 + min(_F(0.0), x1, x2)), 0), min(int(x0 + max(_F(0.0), x1, x2)), width - 1)
+        b1x, b1y, b2x, b2y = y2 * scale, -x2 * scale, -y1 * scale, x1 * scale
+        b0x, b0y = -b1x - b2x, -b1y - b2y
+        far0, far1, far2 = n0 + hair_shading.CARD_NEAR * n0 * n0, n1 - n0, n2 - n0
+        touched = False
+        for row in range(top, bottom + 1):
+            y = _F(row) + _F(0.5) - y0
+            # Each weight is p + q x >= 0: a bound from the left or from the right.
+            left, right = _F(low) + _F(0.5) - x0, _F(high) + _F(0.5) - x0
+            for k in range(3):
+                p = b1y * y if k == 0 else b2y * y if k == 1 else _F(1.0) + b0y * y
+                q = b1x if k == 0 else b2x if k == 1 else b0x
+                if q > _F(1e-9):
+                    left = max(left, -p / q)
+                elif q < _F(-1e-9):
+                    right = min(right, -p / q)
+                elif p < 0:
+                    right = left - _F(2.0)
+            begin, end = int(math.ceil(left + x0 - _F(0.5))), int(math.floor(right + x0 - _F(0.5)))
+            for col in range(begin, end + 1):
+                x = _F(col) + _F(0.5) - x0
+                b1, b2 = b1x * x + b1y * y, b2x * x + b2y * y
+                b0 = _F(1.0) - b1 - b2
+                near = (np.int64(np.float64(far0 + b1 * far1 + b2 * far2) * NEAR_SCALE) << ID_BITS) | ID_MASK
+                r, c = np.uintp(row), np.uintp(col)
+                free = ((1 if samples[r, c, 0] <= near else 0) + (1 if samples[r, c, 1] <= near else 0)
+                        + (1 if samples[r, c, 2] <= near else 0) + (1 if samples[r, c, 3] <= near else 0))
+                if free == 0:
+                    continue
+                tone, strand, shift, density = hair_shading.strand_look(
+                    picture, b0 * vertex[i0, 4] + b1 * vertex[i1, 4] + b2 * vertex[i2, 4],
+                    b0 * vertex[i0, 5] + b1 * vertex[i1, 5] + b2 * vertex[i2, 5])  # fmt: skip
+                density *= (b0 * vertex[i0, 6] + b1 * vertex[i1, 6] + b2 * vertex[i2, 6]) * _F(0.25) * _F(free)
+                if density < _F(0.01):
+                    continue
+                red, green, blue = hair_shading.lit_strand(
+                    b0 * vertex[i0, 0] + b1 * vertex[i1, 0] + b2 * vertex[i2, 0],
+                    b0 * vertex[i0, 1] + b1 * vertex[i1, 1] + b2 * vertex[i2, 1],
+                    b0 * vertex[i0, 2] + b1 * vertex[i1, 2] + b2 * vertex[i2, 2],
+                    b0 * vertex[i0, 3] + b1 * vertex[i1, 3] + b2 * vertex[i2, 3],
+                    b0 * vertex[i0, 7] + b1 * vertex[i1, 7] + b2 * vertex[i2, 7],
+                    tone, strand, shift, look)  # fmt: skip
+                touched = True
+                veil[r, c, 0] += red * density
+                veil[r, c, 1] += green * density
+                veil[r, c, 2] += blue * density
+                veil[r, c, 3] += density
+        if touched:
+            reach_left, reach_top = min(reach_left, low), min(reach_top, top)
+            reach_right, reach_bottom = max(reach_right, high + 1), max(reach_bottom, bottom + 1)
+    for row in range(reach_top, reach_bottom):
+        for col in range(reach_left, reach_right):
+            r, c = np.uintp(row), np.uintp(col)
+            total = veil[r, c, 3]
+            if total <= 0:
+                continue
+            bare = math.exp(-total * hair_shading.THICK)
+            empty = ((1 if samples[r, c, 0] == 0 else 0) + (1 if samples[r, c, 1] == 0 else 0)
+                     + (1 if samples[r, c, 2] == 0 else 0) + (1 if samples[r, c, 3] == 0 else 0))
+            under, scale = _F(0.0) if empty == 4 else bare, (_F(1.0) - bare) / total
+            for k in range(3):
+                light[r, c, k] = light[r, c, k] * under + veil[r, c, k] * scale
+                veil[r, c, k] = _F(0.0)
+            veil[r, c, 3] = _F(1.0) - bare if empty > 0 else _F(0.0)
+    box[0], box[1] = min(box[0], reach_left), min(box[1], reach_top)
+    box[2], box[3] = max(box[2], reach_right), max(box[3], reach_bottom)

@@ -1,4 +1,4 @@
-"""The pictures that the head wears: skin colour, iris, hair streaks. Painted by formula at start-up.
+"""The pictures that the head wears: skin colour, iris. Painted by formula at start-up.
 
 Colours are kept as the square root of linear light in 8 bits, so that a look-up is a square.
 """
@@ -12,7 +12,6 @@ from engine.render.skin import colour, density
 
 SKIN_SIZE = 1024
 IRIS_SIZE = (64, 256)  # radius, angle
-HAIR_SIZE = (64, 1024)  # along the strand, around the head
 
 
 def linear(srgb: np.ndarray | tuple[float, ...]) -> np.ndarray:
@@ -82,18 +81,6 @@ def paint_iris(eyes: Eyes) -> np.ndarray:
     rim = np.clip((radius - 0.80) / 0.18, 0, 1)[..., None] ** 1.5
     shade = shade + (linear(eyes.rim) - shade) * rim
     return np.concatenate([pack(shade), np.full((*IRIS_SIZE, 1), 255, np.uint8)], -1)
-
-
-def paint_hair() -> np.ndarray:
-    """Streaks over (along the strand, around the head), uint8 (64, 1024, 4): light, tip, shine, none."""
-    fine = noise(*HAIR_SIZE, (3, 300), 9)
-    middle = noise(*HAIR_SIZE, (2, 180), 10)
-    broad = noise(*HAIR_SIZE, (2, 60), 11)
-    light = np.clip(0.5 + 0.11 * fine + 0.10 * middle + 0.08 * broad, 0, 1)
-    tip = np.clip(0.5 + 0.17 * noise(*HAIR_SIZE, (1, 420), 12) + 0.10 * fine + 0.05 * broad, 0.15, 0.78)
-    shine = np.clip(0.5 + 0.25 * fine + 0.18 * middle, 0, 1)
-    layers = np.stack([light, tip, shine, np.zeros_like(light)], -1)
-    return np.clip(layers * 255, 0, 255).astype(np.uint8)
 
 
 def tone_table() -> np.ndarray:

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from engine.render import hair_shading
 from engine.render.kernel import inlined, kernel
 from engine.render.lighting import (
     FILL,
@@ -27,7 +28,7 @@ _F = np.float32
 IRIS = _F(0.43)  # sine of the angle between the gaze and the iris's rim
 # Rows of the colours a person brings along, linear: see `wardrobe.colours`.
 HAIR_TONE, CLOTH_TONE, CLOTH_SECOND, LIP, SKIN_LIGHT = range(5)
-SKIN, EYE, TEETH, TONGUE, CAVITY, HAIR, CLOTH, LASHES, BROWS = range(9)  # kinds of surface
+SKIN, EYE, TEETH, TONGUE, CAVITY, HAIR, CLOTH, LASHES, BROWS, STRANDS = range(10)  # kinds of surface
 
 
 @inlined
@@ -118,12 +119,13 @@ def edge_light(nx, ny, nz, occlusion, lamps):
 
 
 @kernel
-def light_vertices(normals, kinds, fixed, lamps, out):
+def light_vertices(points, normals, kinds, along, fixed, lamps, out):
     """Light at every vertex, which pixels only interpolate: it changes slowly, the mesh is dense.
 
-    normals float32 (V, 3), kinds uint8 (V,), fixed float32 (V, 6) = a, b, c, d, occlusion,
-    share of the key light that arrives, lamps of `lighting.lamp_table`. out float32
-    (V, 8): red, green, blue light and shine, then a, b, c, and d (inside the mouth), fineness (hair) or edge light.
+    points and normals float32 (V, 3), kinds uint8 (V,), along int32 (V, 2) two vertices of a hair's strand,
+    fixed float32 (V, 6) = a, b, c, d, occlusion, share of the key light that arrives, lamps of
+    `lighting.lamp_table`. out float32 (V, 8): red, green, blue light and shine, then a, b, c, and d (inside the
+    mouth) or edge light. Hair: see `hair_shading`.
     Eyes are lit per pixel: 0 to 2 their normal, 4 to 6 the direction from the ball's centre.
     """
     for i in range(len(normals)):
@@ -136,11 +138,16 @@ def light_vertices(normals, kinds, fixed, lamps, out):
             r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.34), _F(0.22), _F(0.17), lamps)
             spec = (broad * _F(0.030) + tight * _F(0.045)) * occlusion
             last = edge_light(nx, ny, nz, occlusion, lamps)
-        elif kind == HAIR:
-            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.30), _F(0.24), _F(0.20), lamps)
-            h = max(nx * lamps[KEY_HALF, 0] + (ny - _F(0.12)) * lamps[KEY_HALF, 1] + nz * lamps[KEY_HALF, 2], _F(0.0))
-            spec = power16(h) * occlusion + edge_light(nx, ny, nz, occlusion, lamps) * _F(1.5)
-            last = smooth(_F(0.10), _F(0.65), nz)  # streaks are too fine to draw where the hair turns away
+        elif kind in (HAIR, STRANDS):
+            tx, ty, tz = hair_shading.direction(points, along[i, 0], along[i, 1])
+            spec = tx * lamps[KEY_HALF, 0] + ty * lamps[KEY_HALF, 1] + tz * lamps[KEY_HALF, 2]
+            key = nx * lamps[KEY, 0] + ny * lamps[KEY, 1] + nz * lamps[KEY, 2]
+            last = smooth(_F(-0.25), _F(0.45), key) * (_F(0.15) + _F(0.85) * seen) * occlusion * lamps[KEY_COLOUR, 1]
+            fibre = _F(0.72) + _F(0.38) * hair_shading.across(tx, ty, tz, lamps, KEY)
+            # Light from behind runs through the thin edge of the hair.
+            rim = edge_light(nx, ny, nz, occlusion, lamps) * _F(1.6) * hair_shading.across(tx, ty, tz, lamps, RIM)
+            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.30), _F(0.26), _F(0.22), lamps)
+            r, g, b = r * fibre + rim, g * fibre + rim, b * fibre + rim
         elif kind == CLOTH:
             r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.15), _F(0.15), _F(0.15), lamps)
             last = edge_light(nx, ny, nz, occlusion, lamps)
@@ -209,26 +216,6 @@ def shade_wet(f, r, g, b, light, gloss):
     spec = f[3] * gloss * light
     warm = light * (_F(0.80) + _F(0.20) * light)  # what little light there is has come through lips
     return r * f[0] * light + spec, g * f[1] * warm + spec, b * f[2] * warm + spec
-
-
-@inlined
-def shade_hair(f, hair, tints):
-    """Streaks along the strands, a band of shine across them; where f[6] is under 1 it melts into skin."""
-    light, tip, sheen, _ = sample4(hair, f[4], f[5])
-    light, tip = _F(0.5) + (light - _F(0.5)) * f[7], _F(0.5) + (tip - _F(0.5)) * f[7]
-    sheen = _F(0.5) + (sheen - _F(0.5)) * f[7]
-    tone = _F(0.62) + _F(0.76) * light
-    add = f[3] * (_F(0.008) + _F(0.036) * sheen * sheen)
-    r = tints[HAIR_TONE, 0] * f[0] * tone + add * _F(1.05)
-    g = tints[HAIR_TONE, 1] * f[1] * tone + add * _F(0.88)
-    b = tints[HAIR_TONE, 2] * f[2] * tone + add * _F(0.74)
-    cover = smooth(_F(0.0), _F(1.0), f[6] * _F(1.5) - tip * _F(0.6))
-    if cover < _F(1.0):
-        bare = _F(1.0) - cover
-        r += (tints[SKIN_LIGHT, 0] * f[0] - r) * bare
-        g += (tints[SKIN_LIGHT, 1] * f[1] - g) * bare
-        b += (tints[SKIN_LIGHT, 2] * f[2] - b) * bare
-    return r, g, b
 
 
 @inlined

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from engine.render import shading
+from engine.render import hair_shading, shading
 from engine.render.kernel import inlined, kernel
 from engine.render.shading import CAVITY, CLOTH, EYE, HAIR, SKIN, TEETH, TONGUE
 from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, SAMPLE_X
@@ -100,11 +100,11 @@ def _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex):
 
 
 @kernel
-def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, tints, lamps, face_of, near_of, light):
+def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, look, tints, lamps, face_of, near_of, light):
     """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
 
     kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 8).
-    face_of int64 (4,), near_of float32 (4,): scratch.
+    hair and look: see `hair_paint`. face_of int64 (4,), near_of float32 (4,): scratch.
     """
     scale = _F(512.0) / _F(samples.shape[0])
     to_near = _F(1.0 / NEAR_SCALE)
@@ -164,7 +164,7 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, tints
                 if kind == SKIN:  # spelt out: a call would copy all its arrays' descriptors
                     shade_r, shade_g, shade_b = shading.shade_skin(field, skin, tints)
                 elif kind == HAIR:
-                    shade_r, shade_g, shade_b = shading.shade_hair(field, hair, tints)
+                    shade_r, shade_g, shade_b = hair_shading.shade_hair(field, hair, look, tints[shading.SKIN_LIGHT])
                 elif kind == CLOTH:
                     shade_r, shade_g, shade_b = shading.shade_cloth(field, tints)
                 else:
@@ -182,30 +182,35 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, tints
 
 
 @kernel
-def develop(light, box, samples, colour, table, out):
+def develop(light, box, samples, veil, colour, table, out):
     """Scene light to sRGB bytes; where nothing was drawn the picture is exactly `colour`, uint8 (3,).
 
     A pixel that is partly background mixes bytes, not light, by quarters: a bright key colour mixed as
-    light would swallow the edge and leave stairs. out uint8 (H, W, 3).
+    light would swallow the edge and leave stairs. veil float32 (H, W, 4): its last number is the opacity of
+    strands over such a pixel, and is cleared. out uint8 (H, W, 3).
     """
     top, bottom, left, right = box[1], box[3], box[0], box[2]
     steps = _F((len(table) - 1) / 2.0)
     most = len(table) - 1
     for row in range(out.shape[0]):
         for col in range(out.shape[1]):
-            covered = 0
+            share = _F(0.0)
             if top <= row < bottom and left <= col < right:
                 r, c = np.uintp(row), np.uintp(col)
                 covered = ((1 if samples[r, c, 0] != 0 else 0) + (1 if samples[r, c, 1] != 0 else 0)
                            + (1 if samples[r, c, 2] != 0 else 0) + (1 if samples[r, c, 3] != 0 else 0))
-            if covered == 0:
+                share = _F(0.25) * _F(covered)
+                if covered < 4:
+                    share += (_F(1.0) - share) * veil[r, c, 3]
+                    veil[r, c, 3] = _F(0.0)
+            if share < _F(0.002):
                 for k in range(3):
                     out[row, col, k] = colour[k]
                 continue
-            scale = steps if covered == 4 else steps * _F(4.0) / _F(covered)
+            scale = steps / share
             for k in range(3):
                 at = min(int(max(light[row, col, k], _F(0.0)) * scale + _F(0.5)), most)
                 shown = table[np.uintp(at)]
-                if covered < 4:
-                    shown = (shown * covered + colour[k] * (4 - covered) + 2) >> 2
+                if share < _F(1.0):
+                    shown = np.uint8(_F(shown) * share + _F(colour[k]) * (_F(1.0) - share) + _F(0.5))
                 out[row, col, k] = shown

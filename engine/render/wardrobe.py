@@ -5,18 +5,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from engine.render import paint, visibility
+from engine.render import hair_paint, paint, visibility
 from engine.render.face_model import REGION, FaceModel
 from engine.render.lighting import KEY, lamp_table
 from engine.render.scene import Light, Person, Scene
-from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, TEETH, TONGUE
+from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, STRANDS, TEETH, TONGUE
 from engine.render.skin import lip_colour, mean_colour
 
 KIND_OF = {
     "skin": SKIN, "lips": SKIN, "eye_left": EYE, "eye_right": EYE, "lashes": LASHES,
     "teeth_upper": TEETH, "teeth_lower": TEETH, "gums": CAVITY, "tongue": TONGUE,
     "mouth_inside": CAVITY, "hair": HAIR, "brows": BROWS, "shirt": CLOTH,
-    "beard": HAIR, "collar": CLOTH,
+    "beard": HAIR, "collar": CLOTH, "strands": STRANDS,
 }  # fmt: skip
 TOOTH_M = 0.0078  # width of a front tooth
 
@@ -24,25 +24,30 @@ TOOTH_M = 0.0078  # width of a front tooth
 @dataclass(frozen=True, slots=True)
 class Wardrobe:
     """kinds uint8 (F,) per triangle; solid int32 (n, 3) triangles of the opaque pass, their kinds and
-    sidedness; layers int32 (m,) numbers of the blended triangles; fields float32 (V, 6) and vertex_kinds uint8 (V,)."""
+    sidedness; layers and strands int32 (m,) numbers of the blended triangles; fields float32 (V, 6) and
+    vertex_kinds uint8 (V,); along int32 (V, 2): two vertices that give a strand's direction."""
 
     kinds: np.ndarray
     solid: np.ndarray
     solid_kinds: np.ndarray
     two_sided: np.ndarray
     layers: np.ndarray
+    strands: np.ndarray
     fields: np.ndarray
     vertex_kinds: np.ndarray
+    along: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What a scene adds: pictures uint8 (h, w, 4) of skin, iris and hair, tints float32 (5, 3) linear colours
+    """What a scene adds: pictures uint8 (h, w, 4) of skin, iris and hair, look of `hair_paint.look`,
+    tints float32 (5, 3) linear colours
     (rows in `shading`), lamps of `lighting.lamp_table`, tones of `paint.tone_table`."""
 
     skin: np.ndarray
     iris: np.ndarray
     hair: np.ndarray
+    look: np.ndarray
     tints: np.ndarray
     lamps: np.ndarray
     tones: np.ndarray
@@ -52,7 +57,8 @@ def paint_looks(face: FaceModel, scene: Scene) -> Looks:
     """Pictures and colours of a scene. Takes some 100 ms."""
     person = scene.person
     return Looks(
-        skin=_skin_picture(face, person.skin), iris=paint.paint_iris(person.eyes), hair=paint.paint_hair(),
+        skin=_skin_picture(face, person.skin), iris=paint.paint_iris(person.eyes), hair=hair_paint.paint_strands(),
+        look=hair_paint.look(person.hair),
         tints=colours(person), lamps=lamp_table(scene.light), tones=paint.tone_table(),
     )  # fmt: skip
 
@@ -63,7 +69,8 @@ _skin_picture = lru_cache(maxsize=4)(paint.paint_skin)
 def colours(person: Person) -> np.ndarray:
     """Linear colours float32 (5, 3) in the order of `shading`'s rows: hair, cloth, its second, lips, skin."""
     return np.stack([
-        (0.075, 0.043, 0.026), paint.linear(person.dress.colour), paint.linear(person.dress.second),
+        hair_paint.fibre_colour(person.hair.melanin, person.hair.red),
+        paint.linear(person.dress.colour), paint.linear(person.dress.second),
         lip_colour(person.skin), mean_colour(person.skin),
     ]).astype(np.float32)  # fmt: skip
 
@@ -75,16 +82,36 @@ def dress(face: FaceModel, light: Light) -> Wardrobe:
     kind_of_region = np.array([KIND_OF[name] for name in names], np.uint8)
     kinds = kind_of_region[face.triangle_region]
     layered = np.isin(kinds, (LASHES, BROWS))
-    solid = ~layered
+    cards = kinds == STRANDS
+    solid = ~layered & ~cards
     return Wardrobe(
         kinds=kinds,
         solid=np.ascontiguousarray(face.triangles[solid]),
         solid_kinds=np.ascontiguousarray(kinds[solid]),
-        two_sided=np.ascontiguousarray(np.isin(kinds[solid], (TONGUE,)).astype(np.uint8)),
+        two_sided=np.ascontiguousarray(np.isin(kinds[solid], (TONGUE, HAIR)).astype(np.uint8)),
         layers=np.flatnonzero(layered).astype(np.int32),
+        strands=np.flatnonzero(cards).astype(np.int32),
         fields=_fields(face, light),
         vertex_kinds=kind_of_region[face.vertex_region],
+        along=strand_ends(face, np.isin(kinds, (HAIR, STRANDS))),
     )  # fmt: skip
+
+
+def strand_ends(face: FaceModel, hairy: np.ndarray) -> np.ndarray:
+    """For every vertex of the triangles `hairy` (F,) two vertices, the second further along its strand: int32 (V, 2).
+
+    Strands run with v and cards lie side by side in u.
+    """
+    triangles, uv = face.triangles[hairy], face.uv
+    edges = np.concatenate([triangles[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0), (1, 0), (2, 1), (0, 2))])
+    step = uv[edges[:, 1]] - uv[edges[:, 0]]
+    out = np.zeros((len(uv), 2), np.int32)
+    for way in (-1, 1):  # the way on is written last: it wins over the way back
+        score = way * step[:, 1] - np.abs(step[:, 0])
+        order = np.argsort(score, kind="stable")
+        order = order[score[order] > 1e-3]
+        out[edges[order, 0]] = edges[order][:, ::way]
+    return out
 
 
 def _fields(face: FaceModel, light: Light) -> np.ndarray:
@@ -95,7 +122,7 @@ def _fields(face: FaceModel, light: Light) -> np.ndarray:
     out[:, 4] = face.occlusion
     out[:, 5] = key_visibility(face, light)
     out[:, 2] = face.masks[:, 0]
-    hair = np.isin(region, (REGION["hair"], REGION["brows"]))
+    hair = np.isin(region, [REGION[name] for name in ("hair", "beard", "strands", "brows")])
     out[hair, 2] = face.alpha[hair]
     for side, part in enumerate(face.eye_vertices):
         centre = face.person(None).eye_centre[side]

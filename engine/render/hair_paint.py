@@ -1,0 +1,78 @@
+"""What hair is made of: its colour from pigment, and the picture of strands that shells and cards wear."""
+
+import numpy as np
+
+from engine.render.paint import linear
+from engine.render.scene import Hair
+
+TILES, TILE = 16, 32  # cards side by side in the picture, and the columns of each
+ROWS = 128  # along the strand, root first
+DENSE, MEDIUM, SPARSE = range(0, 8), range(8, 12), range(12, 16)  # tiles by how much they hide
+# Colour of a lit head of hair in sRGB by how much melanin it has: brown pigment alone, and red alone. Points of
+# a hair chart; what lies between is mixed in the logarithm of light, as pigment does.
+MELANIN = np.array([0.0, 0.12, 0.25, 0.40, 0.55, 0.75, 0.95, 1.0])
+BROWN = np.array([(206, 203, 198), (203, 176, 134), (168, 134, 90), (128, 96, 65), (92, 66, 46), (57, 42, 33),
+                  (27, 23, 22), (19, 17, 17)]) / 255.0  # fmt: skip
+RED = np.array([(206, 203, 198), (214, 160, 112), (190, 116, 64), (164, 84, 40), (120, 57, 31), (78, 38, 27),
+                (33, 23, 21), (20, 17, 17)]) / 255.0  # fmt: skip
+WHITE = np.array([0.60, 0.59, 0.57])  # hair without pigment, linear
+LOOK = 12  # numbers of `look`
+
+
+def fibre_colour(melanin: float, red: float) -> np.ndarray:
+    """Linear colour (3,) of a lit volume of hair: melanin 0 none .. 1 black, red share of pheomelanin."""
+    brown, ginger = (
+        np.array([np.interp(melanin, MELANIN, np.log(linear(chart[:, k]))) for k in range(3)]) for chart in (BROWN, RED)
+    )
+    return np.exp(brown + (ginger - brown) * red)
+
+
+def look(hair: Hair) -> np.ndarray:
+    """float32 (LOOK,) for `hair_shading`: colour (3), tint of the second lobe (3), of the first (1), grey share,
+    its white (3), strength of the brows."""
+    colour = fibre_colour(hair.melanin, hair.red)
+    bright = float(colour @ [0.3, 0.6, 0.1])
+    second = 0.55 * np.sqrt(colour) + 0.45 * colour
+    first = 0.055 + 0.03 * bright
+    return np.array([*colour, *second, first, hair.grey, *WHITE, hair.brows], np.float32)
+
+
+def paint_strands(seed: int = 9) -> np.ndarray:
+    """Strands over (along, across), uint8 (128, 512, 4): light, which strand, shift of the shine, density.
+
+    Across lie 16 tiles, one for a card each; a card's density falls to nothing at its sides and ragged tips.
+    The shell uses the first three, which go on across tiles.
+    """
+    rng = np.random.default_rng(seed)
+    width = TILES * TILE
+    v = (np.arange(ROWS) + 0.5) / ROWS
+    own = rng.random(width)
+    smooth = 0.25 * np.roll(own, 1) + 0.5 * own + 0.25 * np.roll(own, -1)
+    broad = np.interp(np.arange(width), np.linspace(0, width, 97), np.r_[(b := rng.random(96)), b[:1]])
+    wave = np.interp(v, np.linspace(0, 1, 6), rng.random(6))
+    light = 0.5 + 0.75 * (smooth - 0.5) + 0.45 * (broad - 0.5)
+    light = light[None] + 0.10 * (rng.random((ROWS // 16, width)).repeat(16, 0) - 0.5) + 0.05 * (wave[:, None] - 0.5)
+    shift = np.broadcast_to(0.5 + 0.6 * (smooth - 0.5) + 0.5 * (broad - 0.5), light.shape)
+    density = np.concatenate([_tile(rng, v, number) for number in range(TILES)], 1)
+    strand = np.broadcast_to(smooth * 0.6 + broad * 0.4, light.shape)
+    layers = np.stack([light, strand, shift, density], -1)
+    return np.clip(layers * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _tile(rng: np.random.Generator, v: np.ndarray, number: int) -> np.ndarray:
+    """Density (ROWS, TILE) of one card: hairs of their own width, place, bend and length."""
+    count = 15 if number in DENSE else 8 if number in MEDIUM else 3
+    body = 0.85 if number in DENSE else 0.25 if number in MEDIUM else 0.0
+    x = (np.arange(TILE) + 0.5) / TILE
+    out = np.zeros((len(v), TILE))
+    for _ in range(count):
+        place, bend = rng.uniform(0.16, 0.84), rng.normal(0, 0.10)
+        at = place + bend * (v - 0.4) ** 2 + (0.5 - place) * 0.35 * v**3  # hairs of a lock meet at its tip
+        wide = rng.uniform(0.022, 0.045) * np.clip((1.05 - v) / 0.5, 0.35, 1)
+        end = rng.uniform(0.72, 1.0)
+        alive = np.clip((end - v) / 0.16, 0, 1) * np.clip(v / 0.03, 0, 1)
+        out += rng.uniform(0.5, 1.0) * alive[:, None] * np.exp(-(((x[None] - at[:, None]) / wide[:, None]) ** 2))
+    side = np.clip(np.minimum(x, 1 - x) / 0.30, 0, 1) ** 1.5
+    inside = body * side[None] * np.clip((0.86 - v) / 0.35, 0, 1)[:, None]
+    edge = np.clip(np.minimum(x, 1 - x) / 0.08, 0, 1)
+    return np.minimum(0.55 * out + inside * (0.45 + 0.55 * np.minimum(out, 1)), 1) * edge[None]
