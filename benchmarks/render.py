@@ -31,7 +31,7 @@ def measure(renderer: HeadRenderer, ticks: torch.Tensor) -> np.ndarray:
     """Milliseconds (pictures, parts)."""
     state, looks, face = renderer.init_state(1), renderer.looks, renderer.face
     samples, box = state.samples[0].numpy(), state.box[0].numpy()
-    light, picture, colour = state.light[0].numpy(), state.picture[0].numpy(), state.background[0].numpy()
+    light, picture, backdrop = state.light[0].numpy(), state.picture[0].numpy(), state.background[0].numpy()
     out = []
     for tick in ticks:
         clock = [time.thread_time_ns()]
@@ -45,7 +45,7 @@ def measure(renderer: HeadRenderer, ticks: torch.Tensor) -> np.ndarray:
         clock.append(time.thread_time_ns())
         renderer.light(samples, box, screen, vertex, state.veil[0].numpy(), light)
         clock.append(time.thread_time_ns())
-        surface.develop(light, box, samples, state.veil[0].numpy(), colour, looks.tones, picture)
+        surface.develop(light, box, samples, state.veil[0].numpy(), backdrop, looks.tones, picture)
         clock.append(time.thread_time_ns())
         renderer.step(state, tick[None])
         clock.append(time.thread_time_ns())

@@ -49,7 +49,9 @@ class RenderSection(Section):
 
     plugin: str = Field(default="head", description="see `visema plugins`")
     size: int = Field(default=512, ge=64, le=2048, multiple_of=2, description="pixels; width and height, even")
-    background: str = Field(default="#39424e", description="#rrggbb, or a name such as green (a key colour)")
+    background: str = Field(
+        default="#39424e", description="#rrggbb, green (a key colour), gradient, room, a picture file, alpha"
+    )
 
 
 class ServeSection(Section):

@@ -7,7 +7,7 @@ import torch
 
 from engine.motion import layout
 from engine.render import layers, shading, surface, visibility
-from engine.render.colour import parse_colour
+from engine.render.background import paint_background
 from engine.render.face_model import FaceModel
 from engine.render.scene import Person, Scene
 from engine.render.wardrobe import dress, paint_looks
@@ -18,7 +18,7 @@ NEAREST_M = 0.05
 
 @dataclass(slots=True)
 class HeadState(State):
-    """background uint8 (S, 3); identity float32 (S, I). The rest is scratch: samples int64
+    """background uint8 (S, H, W, 3); identity float32 (S, I). The rest is scratch: samples int64
     (S, H, W + 3, 4) and box int64 (S, 4) of `visibility`, veil float32 (S, H, W, 4) and
     light float32 (S, H, W, 3) of `surface`, picture uint8
     (S, H, W, 3), which is what `step` returns and overwrites at the next one."""
@@ -37,7 +37,7 @@ class HeadRenderer(Stage):
 
     Every pixel has four samples. Where a pixel is partly background its bytes are the mean of the head's
     and the background's, weighted by quarters, so a keyable background has no dark fringe; pixels
-    without any head are exactly the background's colour.
+    without any head are exactly the background's (any that `engine.render.background` paints).
     """
 
     lookahead = 0
@@ -51,7 +51,7 @@ class HeadRenderer(Stage):
         self.face = face or FaceModel.load()
         self.size = size
         self.camera = scene.camera
-        self._background = torch.from_numpy(parse_colour(background or scene.background))
+        self._background = torch.from_numpy(paint_background(background or scene.background, size))
         self._identity = torch.zeros(len(self.face.identity))
         self._identity[: len(scene.person.shape)] = torch.as_tensor(scene.person.shape)
         self._rest = layout.vector(**scene.person.rest)
@@ -62,7 +62,7 @@ class HeadRenderer(Stage):
         size = self.size
         box = torch.tensor([0, 0, size, size])
         return HeadState(
-            background=self._background.repeat(slots, 1),
+            background=self._background.repeat(slots, 1, 1, 1),
             identity=self._identity.repeat(slots, 1),
             samples=torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int64),
             box=box.repeat(slots, 1),
@@ -71,9 +71,9 @@ class HeadRenderer(Stage):
             picture=torch.zeros(slots, size, size, 3, dtype=torch.uint8),
         )
 
-    def set_background(self, state: HeadState, slot: int, colour: str) -> None:
-        """Change one session's background from its next picture on."""
-        state.background[slot] = torch.from_numpy(parse_colour(colour))
+    def set_background(self, state: HeadState, slot: int, background: str) -> None:
+        """Change one session's background from its next picture on; ConfigError if it is none."""
+        state.background[slot] = torch.from_numpy(paint_background(background, self.size))
 
     def step(self, state: HeadState, x: torch.Tensor) -> torch.Tensor:
         for slot in range(len(x)):

@@ -182,8 +182,8 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, look,
 
 
 @kernel
-def develop(light, box, samples, veil, colour, table, out):
-    """Scene light to sRGB bytes; where nothing was drawn the picture is exactly `colour`, uint8 (3,).
+def develop(light, box, samples, veil, backdrop, table, out):
+    """Scene light to sRGB bytes; where nothing was drawn the picture is exactly `backdrop`, uint8 (H, W, 3).
 
     A pixel that is partly background mixes bytes, not light, by quarters: a bright key colour mixed as
     light would swallow the edge and leave stairs. veil float32 (H, W, 4): its last number is the opacity of
@@ -205,12 +205,12 @@ def develop(light, box, samples, veil, colour, table, out):
                     veil[r, c, 3] = _F(0.0)
             if share < _F(0.002):
                 for k in range(3):
-                    out[row, col, k] = colour[k]
+                    out[row, col, k] = backdrop[row, col, k]
                 continue
             scale = steps / share
             for k in range(3):
                 at = min(int(max(light[row, col, k], _F(0.0)) * scale + _F(0.5)), most)
                 shown = table[np.uintp(at)]
                 if share < _F(1.0):
-                    shown = np.uint8(_F(shown) * share + _F(colour[k]) * (_F(1.0) - share) + _F(0.5))
+                    shown = np.uint8(_F(shown) * share + _F(backdrop[row, col, k]) * (_F(1.0) - share) + _F(0.5))
                 out[row, col, k] = shown

@@ -20,6 +20,7 @@ from aiohttp import web
 from engine.config import Config
 from engine.errors import DeviceError, SessionError
 from engine.frames import FPS
+from engine.render.background import page_colour
 from engine.session import Engine
 from engine.stream.guard import make_guard
 from engine.stream.offer import RequestError, read_colour, read_json, read_offer
@@ -78,7 +79,7 @@ class Visitors:
             await peer.close()
             raise
         render = self.config.render
-        reply = {"sdp": answer, "type": "answer", "id": peer.id, "background": background}
+        reply = {"sdp": answer, "type": "answer", "id": peer.id, "background": page_colour(background)}
         reply |= {"width": render.size, "height": render.size, "fps": FPS, "synthetic": True}
         return web.json_response(reply)
 
