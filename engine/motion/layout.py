@@ -33,7 +33,7 @@ ARKIT = (
 # Units beyond ARKit that the head asset carries (the build script asserts the same list).
 EXTRA: tuple[str, ...] = (
     "nostrilFlare", "noseDown", "lipCornerPull", "lipUpperRaise", "lipEversion", "lipCompress",
-    "mouthPursing", "neckTense",
+    "mouthPursing", "neckTense", "tongueUp",
 )
 
 EXPRESSION = ARKIT + EXTRA

@@ -39,7 +39,10 @@ REGIONS = (
     "strands",  # cards of hair and beard, blended
 )
 REGION = {name: i for i, name in enumerate(REGIONS)}
-MASKS = ("lips", "cheeks", "nose", "ears", "lids", "stubble")
+MASKS = (
+    "lips", "cheeks", "nose", "ears", "lids", "stubble", "forehead", "crow", "bridge", "fold", "brow", "philtrum",
+    "under_eye", "scalp",
+)  # fmt: skip
 LID_MARGIN_M = 0.0006  # least thickness of a lid over the ball
 _LOOK = {
     side: tuple(layout.INDEX[f"eyeLook{way}{side}"] for way in ("Down", "In", "Out", "Up"))
@@ -60,7 +63,7 @@ class FaceModel:
     """The head as arrays, and the functions that pose it. Cheap to share; holds no state of a session.
 
     triangles int32 (F, 3), counter-clockwise from outside; triangle_region and vertex_region uint8, see
-    REGIONS; uv (V, 2); alpha (V,) 1 opaque .. 0 fades into the skin (hairline, brows); masks (V, 6), see
+    REGIONS; uv (V, 2); alpha (V,) 1 opaque .. 0 fades into the skin (hairline, brows); masks (V, 14), see
     MASKS; occlusion (V,) 1 open .. 0 dark; neck_weight (V,) 1 follows the head .. 0 stays with the body.
     mean float32 (V, 3), expression float32 (E, V, 3), identity float32 (I, V, 3): the bases.
     eye_vertices: two slices of the vertices that are the left and the right ball (true spheres).

@@ -14,7 +14,7 @@ from engine.motion.layout import EXPRESSION
 from engine.render.face_model import MASKS, REGION
 
 ORIGIN = np.array([0.0, 6.29, 0.41])  # dm: where the skull sits on the neck; the head turns about it
-BUST_FLOOR, BUST_SIDE = 4.15, 2.15  # dm: what lies lower or farther out is dropped
+BUST_FLOOR, BUST_SIDE = 3.7, 2.6  # dm: what lies lower or farther out is dropped
 COMPONENTS = 48
 TEETH = {"teeth_upper": slice(15060, 15128), "teeth_lower": slice(14992, 15060)}
 TONGUE = slice(13380, 13606)
@@ -51,6 +51,7 @@ def repair_head(data: Path) -> Head:
         part[:, 0] *= 0.94
     moved = mouth.place_tongue(neutral, TONGUE)
     units["tongueOut"][TONGUE] -= moved * (0.6, 1, 1)  # put out, it lies where the raw data had it
+    units["tongueUp"] = mouth.raise_tongue(neutral, TONGUE)
     rings = mouth.find_rings(body, neutral)
     for _ in range(4):
         neutral = neutral + mouth.seal_offsets(neutral, rings)
@@ -76,13 +77,14 @@ Swings = dict[int, tuple[str, np.ndarray]]
 @dataclass(slots=True)
 class Anatomy:
     """parts in drawing order; eyes: centre and radius (dm) of each; swings: motion of lashes of their own;
-    outer and scalp: base triangles of the skin, see `wear.Bare`."""
+    outer, scalp, uv: see `wear.Bare`."""
 
     parts: list[Part]
     eyes: dict[str, tuple[np.ndarray, float]]
     swings: Swings
     outer: np.ndarray
     scalp: np.ndarray
+    uv: np.ndarray
 
 
 def build_parts(data: Path, head: Head) -> Anatomy:
@@ -90,7 +92,6 @@ def build_parts(data: Path, head: Head) -> Anatomy:
     swings: Swings = {}
     mesh = read_mesh(data)
     neutral = head.neutral
-    uv = masks.cylinder_uv(neutral)
     body = mesh.groups == "body"
     quads = mesh.quads
     inside = (neutral[:, 1] > BUST_FLOOR) & (np.abs(neutral[:, 0]) < BUST_SIDE)
@@ -102,6 +103,7 @@ def build_parts(data: Path, head: Head) -> Anatomy:
     region[lips[skin].mean(1) > 0.6] = REGION["lips"]
     region[cavity[skin].mean(1) > 0.5] = REGION["mouth_inside"]
     outer = skin[region != REGION["mouth_inside"]]
+    uv = masks.head_uv(neutral, quads[body & (cavity[quads].mean(1) <= 0.5)])
     parts = [from_base(skin, region, uv)]
     parts += [teeth.build_row(neutral[where], row == "teeth_upper") for row, where in TEETH.items()]
     tongue = split_quads(quads[mesh.groups == "helper-tongue"], neutral)
@@ -120,7 +122,7 @@ def build_parts(data: Path, head: Head) -> Anatomy:
         part, centre, radius = features.build_eye(neutral, side)
         eyes[side] = (centre, radius)
         parts.append(part)
-    return Anatomy(parts, eyes, swings, outer, outer[(ears[outer] < 0.3).all(1)])
+    return Anatomy(parts, eyes, swings, outer, outer[(ears[outer] < 0.3).all(1)], uv)
 
 
 def assemble(data: Path) -> tuple[Bare, dict[str, str]]:
@@ -185,5 +187,4 @@ def assemble(data: Path) -> tuple[Bare, dict[str, str]]:
     }
     place = np.full(len(head.neutral), -1)
     place[base[base >= 0]] = np.flatnonzero(base >= 0)
-    uv = masks.cylinder_uv(head.neutral)
-    return Bare(head.neutral, anatomy.outer, anatomy.scalp, uv, place, pack(tensors)), meta
+    return Bare(head.neutral, anatomy.outer, anatomy.scalp, anatomy.uv, place, pack(tensors)), meta

@@ -137,3 +137,17 @@ def place_tongue(vertices: np.ndarray, tongue: slice) -> np.ndarray:
     part[:, 2] -= 0.09 * front
     part[:, 0] *= 0.92
     return part - before
+
+
+RIDGE_RISE, RIDGE_REACH = 0.19, 0.07  # dm: how far the tip of the tongue goes up and forward to the ridge
+
+
+def raise_tongue(vertices: np.ndarray, tongue: slice) -> np.ndarray:
+    """The unit `tongueUp` (N, 3) dm: the tip to the ridge behind the upper teeth, as for L, N, T and D."""
+    out = np.zeros_like(vertices)
+    part = vertices[tongue]
+    front = (part[:, 2] - part[:, 2].min()) / np.ptp(part[:, 2])
+    out[tongue, 1] = RIDGE_RISE * front**2.5
+    out[tongue, 2] = RIDGE_REACH * front**2
+    out[tongue, 0] = -0.25 * part[:, 0] * front**3
+    return out
