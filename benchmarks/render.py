@@ -15,7 +15,7 @@ from engine.render.face_model import FaceModel
 from engine.render.head import HeadRenderer
 from engine.render.poses import pose
 
-PARTS = ("vertices", "normals and light", "project", "visibility", "shading", "tone", "whole step")
+PARTS = ("vertices", "shadow", "light", "project", "visibility", "shading", "tone", "whole step")
 
 
 def talking(count: int) -> torch.Tensor:
@@ -37,7 +37,10 @@ def measure(renderer: HeadRenderer, ticks: torch.Tensor) -> np.ndarray:
         clock = [time.thread_time_ns()]
         points = face.vertices(tick.numpy())
         clock.append(time.thread_time_ns())
-        vertex = renderer.vertex_fields(points)
+        normals = face.normals(points)
+        renderer.shade(state, 0, points, normals)
+        clock.append(time.thread_time_ns())
+        vertex = renderer.vertex_fields(points, normals, tick.numpy(), state.seen[0].numpy())
         clock.append(time.thread_time_ns())
         screen = renderer.project(points)
         clock.append(time.thread_time_ns())

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from engine.motion import layout
-from engine.render import layers, shading, surface, visibility
+from engine.render import layers, shading, shadow, surface, visibility
 from engine.render.background import paint_background
 from engine.render.face_model import FaceModel
 from engine.render.scene import Person, Scene
@@ -20,7 +20,8 @@ NEAREST_M = 0.05
 class HeadState(State):
     """background uint8 (S, H, W, 3); identity float32 (S, I). The rest is scratch: samples int64
     (S, H, W + 3, 4) and box int64 (S, 4) of `visibility`, veil float32 (S, H, W, 4) and
-    light float32 (S, H, W, 3) of `surface`, picture uint8
+    light float32 (S, H, W, 3) of `surface`, depth float32 (S, P, P) and seen_from float32 (S, V, 3) of `shadow`,
+    seen float32 (S, V) the key light that arrives, picture uint8
     (S, H, W, 3), which is what `step` returns and overwrites at the next one."""
 
     background: torch.Tensor
@@ -29,6 +30,9 @@ class HeadState(State):
     box: torch.Tensor
     veil: torch.Tensor
     light: torch.Tensor
+    depth: torch.Tensor
+    seen_from: torch.Tensor
+    seen: torch.Tensor
     picture: torch.Tensor
 
 
@@ -55,7 +59,7 @@ class HeadRenderer(Stage):
         self._identity = torch.zeros(len(self.face.identity))
         self._identity[: len(scene.person.shape)] = torch.as_tensor(scene.person.shape)
         self._rest = layout.vector(**scene.person.rest)
-        self.wardrobe = dress(self.face, scene.light)
+        self.wardrobe = dress(self.face)
         self.looks = paint_looks(self.face, scene)
 
     def init_state(self, slots: int) -> HeadState:
@@ -68,6 +72,9 @@ class HeadRenderer(Stage):
             box=box.repeat(slots, 1),
             veil=torch.zeros(slots, size, size, 4),
             light=torch.zeros(slots, size, size, 3),
+            depth=torch.zeros(slots, shadow.PIXELS, shadow.PIXELS),
+            seen_from=torch.zeros(slots, len(self.face.mean), 3),
+            seen=torch.ones(slots, len(self.face.mean)),
             picture=torch.zeros(slots, size, size, 3, dtype=torch.uint8),
         )
 
@@ -85,7 +92,9 @@ class HeadRenderer(Stage):
     def _draw(self, state: HeadState, slot: int, motion: np.ndarray) -> None:
         identity = state.identity[slot].numpy()
         points = self.face.vertices(motion, identity if identity.any() else None)
-        vertex, screen = self.vertex_fields(points), self.project(points)
+        normals = self.face.normals(points)
+        self.shade(state, slot, points, normals)
+        vertex, screen = self.vertex_fields(points, normals, motion, state.seen[slot].numpy()), self.project(points)
         samples, box = state.samples[slot].numpy(), state.box[slot].numpy()
         self.see(screen, samples, box)
         self.light(samples, box, screen, vertex, state.veil[slot].numpy(), state.light[slot].numpy())
@@ -94,13 +103,22 @@ class HeadRenderer(Stage):
             self.looks.tones, state.picture[slot].numpy(),
         )  # fmt: skip
 
-    def vertex_fields(self, points: np.ndarray) -> np.ndarray:
-        """Lit fields float32 (V, 8) of posed vertices."""
-        out = np.empty((len(points), surface.FIELDS), np.float32)
-        wear = self.wardrobe
-        shading.light_vertices(
-            points, self.face.normals(points), wear.vertex_kinds, wear.along, wear.fields, self.looks.lamps, out
-        )
+    def shade(self, state: HeadState, slot: int, points: np.ndarray, normals: np.ndarray) -> None:
+        """How much of the key light arrives at every vertex, into the state."""
+        wear, looks = self.wardrobe, self.looks
+        depth, seen_from = state.depth[slot].numpy(), state.seen_from[slot].numpy()
+        shadow.cast(points, wear.casters, looks.frame, seen_from, depth)
+        shadow.receive(seen_from, normals, wear.receivers, looks.frame, depth, looks.taps, looks.softness,
+                       state.seen[slot].numpy())  # fmt: skip
+
+    def vertex_fields(self, points: np.ndarray, normals: np.ndarray, motion: np.ndarray,
+                      seen: np.ndarray) -> np.ndarray:  # fmt: skip
+        """Lit fields float32 (V, 12) of posed vertices."""
+        wear, looks = self.wardrobe, self.looks
+        depth = np.minimum(np.maximum(looks.gain @ motion[: layout.E], 0) + looks.rest, 1.2)
+        out = np.empty((len(normals), surface.FIELDS), np.float32)
+        shading.light_vertices(points, normals, wear.vertex_kinds, wear.along, wear.fields, seen,
+                               wear.wrinkles @ depth, looks.lamps, out)  # fmt: skip
         return out
 
     def project(self, points: np.ndarray) -> np.ndarray:
@@ -127,8 +145,9 @@ class HeadRenderer(Stage):
         """Shade what is seen, then blend the thin layers over it."""
         wear, looks = self.wardrobe, self.looks
         faces, nears = np.empty(4, np.int64), np.empty(4, np.float32)  # kernels may not allocate
-        surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, looks.skin, looks.iris,
-                     looks.hair, looks.look, looks.tints, looks.lamps, faces, nears, light)  # fmt: skip
+        surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, looks.skin, looks.pores,
+                     looks.wrinkles, looks.iris, looks.hair, looks.look, looks.tints, looks.lamps,
+                     faces, nears, light)  # fmt: skip
         layers.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, looks.hair,
                        looks.look, np.empty(surface.FIELDS, np.float32), veil, light)  # fmt: skip
         layers.strands(samples, self.face.triangles, wear.strands, screen, vertex, looks.hair, looks.look, box, veil,

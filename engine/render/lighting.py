@@ -13,9 +13,10 @@ KEY, FILL, RIM, KEY_COLOUR, FILL_COLOUR, RIM_COLOUR, SKY, GROUND, KEY_HALF, FILL
 _FILL = (0.800, 0.100, 0.592)
 _RIM = (0.640, 0.420, -0.643)
 _COLOURS = {
-    KEY_COLOUR: (1.16, 1.13, 1.08), FILL_COLOUR: (0.26, 0.29, 0.34), RIM_COLOUR: (0.60, 0.64, 0.70),
-    SKY: (0.43, 0.455, 0.50), GROUND: (0.28, 0.262, 0.25),
+    KEY_COLOUR: (1.36, 1.31, 1.24), FILL_COLOUR: (0.23, 0.26, 0.31), RIM_COLOUR: (0.60, 0.64, 0.70),
+    SKY: (0.39, 0.415, 0.46), GROUND: (0.23, 0.212, 0.20),
 }  # fmt: skip
+_LEVEL = 0.86
 _WARMTH = np.array([0.16, 0.0, -0.24])  # what warmth 1 does to the logarithm of the key's colour
 
 
@@ -25,10 +26,15 @@ def towards(azimuth: float, elevation: float) -> np.ndarray:
     return np.array([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
 
 
-def lamp_table(light: Light) -> np.ndarray:
+def exposure(skin_colour: np.ndarray) -> float:
+    """As a photographer would: a little longer for a dark face, shorter for a pale one. Linear colour (3,)."""
+    return float(np.clip((0.33 / skin_colour.mean()) ** 0.30, 0.80, 1.5))
+
+
+def lamp_table(light: Light, exposed: float = 1.0) -> np.ndarray:
     """float32 (10, 3), rows as named above; linear light, strengths and exposure included.
 
-    Fill and rim stand opposite to the key: they change sides with it.
+    exposed: on top of the light's own exposure. Fill and rim stand opposite to the key: they change sides with it.
     """
     out = np.zeros((10, 3))
     side = 1.0 if light.key_azimuth <= 0 else -1.0
@@ -38,7 +44,7 @@ def lamp_table(light: Light) -> np.ndarray:
         (KEY_COLOUR, light.key), (FILL_COLOUR, light.fill), (RIM_COLOUR, light.rim), (SKY, light.sky),
         (GROUND, light.sky),
     ):  # fmt: skip
-        out[row] = np.array(_COLOURS[row]) * strength * light.exposure
+        out[row] = np.array(_COLOURS[row]) * strength * light.exposure * exposed * _LEVEL
     out[KEY_COLOUR] *= np.exp(_WARMTH * light.warmth)
     for half, source in ((KEY_HALF, KEY), (FILL_HALF, FILL)):
         middle = out[source] + [0, 0, 1]

@@ -5,10 +5,8 @@ Colours are kept as the square root of linear light in 8 bits, so that a look-up
 
 import numpy as np
 
-from engine.render.face_model import FaceModel
 from engine.render.raster_numba import NumbaRasterizer
-from engine.render.scene import Eyes, Skin
-from engine.render.skin import colour, density
+from engine.render.scene import Eyes
 
 SKIN_SIZE = 1024
 IRIS_SIZE = (64, 256)  # radius, angle
@@ -53,22 +51,6 @@ def unwrap(uv: np.ndarray, rest: np.ndarray, triangles: np.ndarray, fields: np.n
     return rasterizer.interpolate(torch.from_numpy(fields.astype(np.float32)), rast, kept).numpy()
 
 
-def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
-    """Skin colour and gloss, uint8 (1024, 1024, 4), row 0 at v = 0. Lips are coloured by the shader."""
-    faces = face.triangles[np.isin(face.triangle_region, (0, 1))]
-    masks = unwrap(face.uv, face.mean, faces, face.masks)
-    _, cheeks, nose, ears, lids, stubble = (masks[..., k] for k in range(6))
-    size = SKIN_SIZE
-    mottle = noise(size, size, (24, 40), 1) + 0.6 * noise(size, size, (60, 90), 2)
-    fine = noise(size, size, (140, 200), 3)
-    warm = np.clip(0.75 * cheeks + 0.55 * nose + 0.65 * ears, 0, 1)
-    blood = 0.15 + 0.7 * skin.blood + (0.40 + 0.06 * mottle) * warm + 0.25 * lids + 0.03 * mottle + 0.02 * fine
-    melanin = density(skin.melanin) * (1 + 0.015 * mottle + 0.03 * fine) + 0.12 * lids + 0.05 * stubble
-    melanin += 0.014 * noise(size, size, (420, 420), 4)
-    gloss = 0.42 + 0.35 * nose - 0.12 * cheeks + 0.05 * noise(size, size, (300, 300), 5)
-    return np.concatenate([pack(colour(melanin, blood)), np.clip(gloss * 255, 0, 255).astype(np.uint8)[..., None]], -1)
-
-
 def paint_iris(eyes: Eyes) -> np.ndarray:
     """Iris colour over (radius 0 pupil .. 1 rim, angle), uint8 (64, 256, 4); the fourth is unused."""
     radius = (np.arange(IRIS_SIZE[0])[:, None] + 0.5) / IRIS_SIZE[0]
@@ -84,10 +66,10 @@ def paint_iris(eyes: Eyes) -> np.ndarray:
 
 
 def tone_table() -> np.ndarray:
-    """Scene light 0..2 in 16384 steps to sRGB bytes: true below 0.55, then a soft shoulder to white."""
+    """Scene light 0..2 in 16384 steps to sRGB bytes: true below 0.45, then a soft shoulder to white."""
     light = np.linspace(0, 2, 16384)
-    knee = 0.55
-    over = np.maximum(light - knee, 0)
-    shown = np.where(light < knee, light, knee + (1 - knee) * (1 - np.exp(-over / (1 - knee))))
+    knee = 0.45
+    over = np.maximum(light - knee, 0) / (1 - knee)
+    shown = np.where(light < knee, light, knee + (1 - knee) * over / (1 + over**1.6) ** (1 / 1.6))
     srgb = np.where(shown <= 0.0031308, shown * 12.92, 1.055 * shown ** (1 / 2.4) - 0.055)
     return np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)

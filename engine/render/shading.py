@@ -1,8 +1,8 @@
 """Light on the head: what colour a surface point has. Plain functions of numbers, compiled by numba.
 
 Space is the camera's (x right, y up, z to the viewer), light is linear, white is 1. Skin scatters, so
-its light wraps round the edge of the shadow, red further than blue. No shadow map: dents are dark by the
-baked occlusion, mouth and eyes by how near the lips and lids are in the picture (`head.py`).
+its light wraps round the edge of the shadow, red further than blue. The key's shadow is cast anew for every
+picture (`shadow.py`); dents are dark by the baked occlusion, mouth and eyes by how near the lips and lids are.
 """
 
 import math
@@ -23,6 +23,7 @@ from engine.render.lighting import (
     RIM_COLOUR,
     SKY,
 )  # fmt: skip
+from engine.render.relief import SLOPE
 
 _F = np.float32
 IRIS = _F(0.43)  # sine of the angle between the gaze and the iris's rim
@@ -80,22 +81,35 @@ def sample4(image, u, v):
 
 @inlined
 def diffuse(nx, ny, nz, occlusion, seen, wrap_r, wrap_g, wrap_b, lamps):
-    """Light that reaches a scattering surface."""
+    """Light that reaches a scattering surface; seen: share of the key light that arrives."""
     key = nx * lamps[KEY, 0] + ny * lamps[KEY, 1] + nz * lamps[KEY, 2]
     fill = nx * lamps[FILL, 0] + ny * lamps[FILL, 1] + nz * lamps[FILL, 2]
     up = _F(0.5) + _F(0.5) * ny
     # Light that bounces inside a dent is warm: red is lost last.
     dark = _F(1.0) - occlusion
-    o_r, o_g, o_b = _F(1.0) - _F(0.72) * dark, _F(1.0) - _F(0.90) * dark, _F(1.0) - _F(0.95) * dark
-    direct = _F(0.12) + _F(0.88) * seen
-    direct_r = direct + _F(0.10) * (_F(1.0) - seen)
-    r = wrapped(key, wrap_r) * lamps[KEY_COLOUR, 0] * direct_r + wrapped(fill, _F(0.4)) * lamps[FILL_COLOUR, 0] * o_r
-    g = wrapped(key, wrap_g) * lamps[KEY_COLOUR, 1] * direct + wrapped(fill, _F(0.4)) * lamps[FILL_COLOUR, 1] * o_g
-    b = wrapped(key, wrap_b) * lamps[KEY_COLOUR, 2] * direct + wrapped(fill, _F(0.4)) * lamps[FILL_COLOUR, 2] * o_b
+    o_r, o_g, o_b = _F(1.0) - _F(0.75) * dark, _F(1.0) - _F(0.92) * dark, _F(1.0) - _F(0.96) * dark
+    # So is the edge of a shadow on what scatters: the wider the wrap, the more light seeps into it.
+    edge = seen * (_F(1.0) - seen)
+    s_r, s_g, s_b = seen + wrap_r * edge * _F(1.6), seen + wrap_g * edge * _F(0.8), seen + wrap_b * edge * _F(0.3)
+    r = wrapped(key, wrap_r) * lamps[KEY_COLOUR, 0] * s_r + wrapped(fill, _F(0.4)) * lamps[FILL_COLOUR, 0] * o_r
+    g = wrapped(key, wrap_g) * lamps[KEY_COLOUR, 1] * s_g + wrapped(fill, _F(0.4)) * lamps[FILL_COLOUR, 1] * o_g
+    b = wrapped(key, wrap_b) * lamps[KEY_COLOUR, 2] * s_b + wrapped(fill, _F(0.4)) * lamps[FILL_COLOUR, 2] * o_b
     r += (lamps[GROUND, 0] + (lamps[SKY, 0] - lamps[GROUND, 0]) * up) * o_r
     g += (lamps[GROUND, 1] + (lamps[SKY, 1] - lamps[GROUND, 1]) * up) * o_g
     b += (lamps[GROUND, 2] + (lamps[SKY, 2] - lamps[GROUND, 2]) * up) * o_b
     return r, g, b
+
+
+@inlined
+def slant(nx, ny, nz, seen, light, lamps):
+    """How light changes where the surface rises towards the left (T) or up (B), as shares of all light."""
+    level = math.sqrt(nx * nx + nz * nz + _F(1e-6))
+    tx, tz = nz / level, -nx / level
+    bx, by, bz = ny * tz, nz * tx - nx * tz, -ny * tx
+    key, fill = lamps[KEY_COLOUR, 1] * seen, lamps[FILL_COLOUR, 1]
+    t = (lamps[KEY, 0] * tx + lamps[KEY, 2] * tz) * key + (lamps[FILL, 0] * tx + lamps[FILL, 2] * tz) * fill
+    b = (lamps[KEY, 0] * bx + lamps[KEY, 1] * by + lamps[KEY, 2] * bz) * key + by * _F(0.5) * lamps[SKY, 1]
+    return t / (light + _F(0.05)), b / (light + _F(0.05))
 
 
 @inlined
@@ -105,8 +119,8 @@ def shine(nx, ny, nz, lamps):
     k = max(nx * lamps[FILL_HALF, 0] + ny * lamps[FILL_HALF, 1] + nz * lamps[FILL_HALF, 2], _F(0.0))
     broad, soft = power16(h), power16(k)
     tight = broad * broad
-    key = lamps[KEY_COLOUR, 1] * _F(1 / 1.13)
-    return key * broad + _F(0.25 / 0.29) * lamps[FILL_COLOUR, 1] * soft, key * tight * tight
+    key = lamps[KEY_COLOUR, 1] * _F(1 / 0.97)
+    return key * broad + _F(0.25 / 0.25) * lamps[FILL_COLOUR, 1] * soft, key * tight * tight
 
 
 @inlined
@@ -114,30 +128,34 @@ def edge_light(nx, ny, nz, occlusion, lamps):
     """What the light behind the head adds where the surface turns away."""
     turn = _F(1.0) - clamp01(nz)
     turn = turn * turn * turn
-    turn *= lamps[RIM_COLOUR, 1] * _F(1 / 0.64)
+    turn *= lamps[RIM_COLOUR, 1] * _F(1 / 0.55)
     return turn * clamp01(nx * lamps[RIM, 0] + ny * lamps[RIM, 1] + nz * lamps[RIM, 2] + _F(0.35)) * occlusion
 
 
 @kernel
-def light_vertices(points, normals, kinds, along, fixed, lamps, out):
+def light_vertices(points, normals, kinds, along, fixed, seen_of, creased, lamps, out):
     """Light at every vertex, which pixels only interpolate: it changes slowly, the mesh is dense.
 
     points and normals float32 (V, 3), kinds uint8 (V,), along int32 (V, 2) two vertices of a hair's strand,
-    fixed float32 (V, 6) = a, b, c, d, occlusion, share of the key light that arrives, lamps of
-    `lighting.lamp_table`. out float32 (V, 8): red, green, blue light and shine, then a, b, c, and d (inside the
-    mouth) or edge light. Hair: see `hair_shading`.
+    fixed float32 (V, 5) = a, b, c, d, occlusion, seen_of float32 (V,) the share of the key light that arrives,
+    creased float32 (V,) how far wrinkles show, lamps of `lighting.lamp_table`. out float32 (V, 12): red, green,
+    blue light and shine, then a, b, c, and d (inside the mouth) or edge light, two slants of the light, creased,
+    share of the key. Hair: see `hair_shading`.
     Eyes are lit per pixel: 0 to 2 their normal, 4 to 6 the direction from the ball's centre.
     """
     for i in range(len(normals)):
         nx, ny, nz, occlusion = normals[i, 0], normals[i, 1], normals[i, 2], fixed[i, 4]
-        seen = fixed[i, 5]
+        seen = seen_of[i]
         kind = kinds[i]
         r, g, b, spec, last = nx, ny, nz, _F(0.0), fixed[i, 3]
+        slant_t, slant_b = _F(0.0), _F(0.0)
         broad, tight = shine(nx, ny, nz, lamps)
         if kind == SKIN:
-            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.34), _F(0.22), _F(0.17), lamps)
-            spec = (broad * _F(0.030) + tight * _F(0.045)) * occlusion
+            r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.34), _F(0.21), _F(0.15), lamps)
+            lit = occlusion * (_F(0.25) + _F(0.75) * seen)
+            spec = (broad * _F(0.034) + tight * _F(0.050)) * lit
             last = edge_light(nx, ny, nz, occlusion, lamps)
+            slant_t, slant_b = slant(nx, ny, nz, seen, g, lamps)
         elif kind in (HAIR, STRANDS):
             tx, ty, tz = hair_shading.direction(points, along[i, 0], along[i, 1])
             spec = tx * lamps[KEY_HALF, 0] + ty * lamps[KEY_HALF, 1] + tz * lamps[KEY_HALF, 2]
@@ -151,6 +169,7 @@ def light_vertices(points, normals, kinds, along, fixed, lamps, out):
         elif kind == CLOTH:
             r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.15), _F(0.15), _F(0.15), lamps)
             last = edge_light(nx, ny, nz, occlusion, lamps)
+            slant_t, slant_b = slant(nx, ny, nz, seen, g, lamps)
         elif TEETH <= kind <= CAVITY:
             r, g, b = diffuse(nx, ny, nz, _F(1.0), _F(1.0), _F(0.6), _F(0.6), _F(0.6), lamps)
             spec = broad * _F(0.05) + tight * _F(0.35)
@@ -158,19 +177,35 @@ def light_vertices(points, normals, kinds, along, fixed, lamps, out):
             r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.30), _F(0.30), _F(0.30), lamps)
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = r, g, b, spec
         out[i, 4], out[i, 5], out[i, 6], out[i, 7] = fixed[i, 0], fixed[i, 1], fixed[i, 2], last
+        out[i, 8], out[i, 9], out[i, 10], out[i, 11] = slant_t, slant_b, creased[i], seen
 
 
 @inlined
-def shade_skin(f, skin, tints):
+def shade_skin(f, skin, pores, wrinkles, tints):
+    """Colour from the painted map, light bent by pores and wrinkles; lips have their own colour and wetness."""
     r0, g0, b0, gloss = sample4(skin, f[4], f[5])
+    dt, db, pit, _ = sample4(pores, f[4], f[5])
+    dt, db = dt - _F(128 / 255), db - _F(128 / 255)
     r, g, b = r0 * r0, g0 * g0, b0 * b0
     lip = smooth(_F(0.25), _F(0.75), f[6])
-    crease = _F(0.87) + _F(0.32) * gloss
-    r += (tints[LIP, 0] * crease - r) * lip
-    g += (tints[LIP, 1] * crease - g) * lip
-    b += (tints[LIP, 2] * crease - b) * lip
-    add = f[3] * (_F(1.0) + _F(2.0) * lip) * gloss * _F(2.0) + f[7] * _F(0.07)
-    return r * f[0] + add, g * f[1] + add, b * f[2] + add
+    r += (tints[LIP, 0] - r) * lip
+    g += (tints[LIP, 1] - g) * lip
+    b += (tints[LIP, 2] - b) * lip
+    hollow = _F(1.0) - pit
+    if f[10] > _F(0.01):
+        wt, wb, groove, _ = sample4(wrinkles, f[4], f[5])
+        dt, db = dt + (wt - _F(128 / 255)) * f[10], db + (wb - _F(128 / 255)) * f[10]
+        hollow += (_F(1.0) - groove) * f[10]
+    tilt = -(dt * f[8] + db * f[9]) * _F(2.0 * SLOPE)
+    bend = min(max(_F(1.0) + tilt, _F(0.35)), _F(1.8))
+    hollow = min(hollow, _F(1.0))
+    add = f[3] * (_F(1.0) + _F(1.4) * lip) * gloss * _F(2.0) * max(_F(1.0) + _F(2.2) * tilt, _F(0.0))
+    add *= _F(1.0) - _F(0.6) * hollow
+    rim = f[7] * _F(0.07)
+    r, g, b = r * f[0] * bend, g * f[1] * bend, b * f[2] * bend
+    # What a groove swallows is blue and green before red.
+    r, g, b = r * (_F(1.0) - _F(0.38) * hollow), g * (_F(1.0) - _F(0.55) * hollow), b * (_F(1.0) - _F(0.58) * hollow)
+    return r + add + rim, g + add + rim, b + add + rim
 
 
 @inlined
@@ -197,7 +232,7 @@ def shade_eye(f, lid, iris, lamps):
         g += (ig * ig * lit + _F(0.004) - g) * inside
         b += (ib * ib * lit + _F(0.005) - b) * inside
     key = wrapped(nx * lamps[KEY, 0] + ny * lamps[KEY, 1] + nz * lamps[KEY, 2], _F(0.5))
-    light = (_F(0.42) * lamps[SKY, 1] / _F(0.455) + _F(0.66) * lamps[KEY_COLOUR, 1] * key) * lid
+    light = (_F(0.42) * lamps[SKY, 1] * _F(2.8) + _F(0.66) * lamps[KEY_COLOUR, 1] * key) * lid
     r, g, b = r * light, g * light * (_F(0.94) + _F(0.06) * lid), b * light * (_F(0.92) + _F(0.08) * lid)
     # The cornea bulges: its reflection of a window is nearer to the middle than a ball's would be.
     bulge = _F(0.55) * inside

@@ -9,12 +9,17 @@ dark (the two of a ColorChecker among them; 8 bytes of 255 off at most), so no t
 blue first, but red is lost too. BLOOD follows haemoglobin, which takes green most.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
+from engine.render.face_model import FaceModel
+from engine.render.paint import SKIN_SIZE, noise, pack, unwrap
+from engine.render.relief import SLOPE, slopes, wrinkle_depth
 from engine.render.scene import Skin
 
 BARE = np.array([0.934, 0.655, 0.542])
-FLOOR = np.array([0.000, 0.011, 0.013])
+FLOOR = np.array([0.000, 0.011, 0.012])
 MELANIN = np.array([0.638, 0.848, 1.000])
 BLOOD = np.array([0.10, 0.60, 0.50])
 MOST = 4.9  # optical density of melanin 1
@@ -41,3 +46,77 @@ def lip_colour(skin: Skin) -> np.ndarray:
     """Linear colour (3,): more blood near the surface, and paint if any."""
     bare = colour(0.30 + density(skin.melanin) * 0.95, 1.15 + 0.7 * skin.blood)
     return bare + (bare * [0.95, 0.62, 0.68] - bare) * skin.lips
+
+
+@lru_cache(maxsize=2)
+def _maps(face: FaceModel) -> tuple[np.ndarray, np.ndarray]:
+    """Over uv: masks (S, S, 6) and points of the mean face (S, S, 3)."""
+    faces = face.triangles[np.isin(face.triangle_region, (0, 1))]
+    fields = unwrap(face.uv, face.mean, faces, np.concatenate([face.masks, face.mean], 1))
+    return fields[..., :6], fields[..., 6:]
+
+
+@lru_cache(maxsize=1)
+def _grain() -> dict[str, np.ndarray]:
+    """Noises float32 (S, S) from broad to fine."""
+    cells = {"broad": (24, 40), "middle": (60, 90), "fine": (150, 210), "dots": (300, 330), "pores": (420, 440)}
+    return {name: noise(SKIN_SIZE, SKIN_SIZE, size, 1 + k) for k, (name, size) in enumerate(cells.items())}
+
+
+def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
+    """Skin colour and gloss, uint8 (1024, 1024, 4), row 0 at v = 0. Lips are coloured by the shader."""
+    masks, points = _maps(face)
+    grain = _grain()
+    lips, cheeks, nose, ears, lids, stubble = (masks[..., k] for k in range(6))
+    x, y, z = (points[..., k] for k in range(3))
+    eye = face.person(None).eye_centre[0]
+    mottle = 0.8 * grain["broad"] + 0.5 * grain["middle"]
+    front = np.clip((z - 0.03) / 0.04, 0, 1)
+    under_eye = _blob(np.abs(x) - eye[0] + 0.002, y - eye[1] + 0.0125, 0.013, 0.0055) * front
+    forehead = np.clip((y - eye[1] - 0.018) / 0.012, 0, 1) * front
+    around_mouth = np.clip(stubble, 0, 1)
+    uneven = 0.6 + 0.9 * skin.age
+    warm = np.clip(0.80 * cheeks + 0.60 * nose + 0.70 * ears, 0, 1)
+    blood = 0.15 + 0.7 * skin.blood + (0.40 + 0.03 * mottle) * warm + uneven * (0.04 * mottle + 0.02 * grain["fine"])
+    blood += 0.28 * lids + 0.22 * under_eye - 0.10 * forehead - 0.06 * around_mouth
+    dense = density(skin.melanin)
+    spread = 0.006 + 0.008 * dense
+    melanin = dense * (1 + 0.04 * forehead - 0.05 * cheeks + 0.06 * lids + 0.05 * under_eye)
+    melanin += spread * uneven * (mottle + grain["fine"]) + 0.09 * lids + 0.11 * under_eye * (1 + skin.age)
+    melanin += 0.16 * skin.age * np.clip(grain["middle"] + 0.4 * grain["fine"] - 1.3, 0, 1)
+    sunny = np.clip(0.9 * cheeks + nose + 0.35 * forehead + 0.25 * front, 0, 1) * (1 - lips) * (1 - lids)
+    melanin += 1.1 * skin.freckles * sunny * np.clip(grain["dots"] * 1.2 + 0.5 * grain["middle"] - 1.1, 0, 1)
+    shade = colour(np.maximum(melanin, 0), blood)
+    # Melanin of shaved hair lies deep: light scattered above it is bluish.
+    shadow = skin.stubble * np.clip(around_mouth * (0.85 + 0.25 * grain["pores"] + 0.1 * grain["middle"]), 0, 1.2)
+    shade *= 1 - shadow[..., None] * np.array([0.42, 0.36, 0.29])
+    # Lips have no pores but creases: their gloss is broken up more.
+    gloss = 0.40 + 0.30 * nose + 0.10 * forehead - 0.06 * cheeks + 0.025 * grain["fine"] - 0.10 * shadow
+    gloss = (0.35 + 1.55 * skin.gloss) * gloss
+    gloss += (0.34 + 0.30 * skin.lips + 0.12 * grain["pores"] - gloss) * lips
+    return np.concatenate([pack(shade), np.clip(gloss * 255, 0, 255).astype(np.uint8)[..., None]], -1)
+
+
+@lru_cache(maxsize=2)
+def paint_relief(face: FaceModel) -> tuple[np.ndarray, np.ndarray]:
+    """Maps of pores and of wrinkles, uint8 (1024, 1024, 4) each: slope along T, along B, open 255 .. 0 deep, 0."""
+    masks, points = _maps(face)
+    grain = _grain()
+    x = points[..., 0]
+    lips = masks[..., 0]
+    rough = 0.55 + 0.45 * masks[..., 2] + 0.25 * masks[..., 1]
+    skin = (1.2e-5 * grain["pores"] + 1.4e-5 * grain["dots"] + 3e-5 * grain["fine"]) * rough
+    crease = np.sin(x * 2300 + 2.2 * grain["middle"]) * 0.6 + np.sin(x * 3700 + 3 * grain["broad"]) * 0.4
+    height = skin * (1 - lips) + 0.6e-4 * lips * crease
+    wrinkles = wrinkle_depth(points, face)
+    return _relief(height, points, 5e-4), _relief(wrinkles, points, 8e-4)
+
+
+def _relief(height: np.ndarray, points: np.ndarray, deepest: float) -> np.ndarray:
+    slope = np.clip(slopes(height, points) / SLOPE, -1, 1) * 127 + 128
+    depth = np.clip(1 + height / deepest, 0, 1) * 255
+    return np.concatenate([slope, depth[..., None], np.zeros_like(depth)[..., None]], -1).astype(np.uint8)
+
+
+def _blob(x: np.ndarray, y: np.ndarray, wide: float, high: float) -> np.ndarray:
+    return np.exp(-((x / wide) ** 2) - (y / high) ** 2)

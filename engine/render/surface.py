@@ -16,7 +16,7 @@ from engine.render.shading import CAVITY, CLOTH, EYE, HAIR, SKIN, TEETH, TONGUE
 from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, SAMPLE_X
 
 _F = np.float32
-FIELDS = 8  # per vertex: what `shading.light_vertices` writes
+FIELDS = 12  # per vertex: what `shading.light_vertices` writes
 JUMP_M = _F(0.004)  # samples of one pixel further apart than this belong to different surfaces
 LIGHT_STEP = _F(0.2)  # and so do those that differ that much in light: lips that touch are at one depth
 
@@ -56,7 +56,7 @@ def _reach(samples, kinds, row, col, step, inside, farthest):
 
 @kernel
 def _shade(kind, f, samples, kinds, row, col, scale, iris, lamps):
-    """Light of a point of an eye or inside the mouth with interpolated fields f (8,)."""
+    """Light of a point of an eye or inside the mouth with interpolated fields f (12,)."""
     if kind == EYE:
         above = _F(_reach(samples, kinds, row, col, -1, EYE, 24)) * scale
         below = _F(_reach(samples, kinds, row, col, 1, EYE, 24)) * scale
@@ -100,10 +100,11 @@ def _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex):
 
 
 @kernel
-def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, look, tints, lamps, face_of, near_of, light):
+def draw(samples, box, triangles, kinds, screen, vertex, skin, pores, wrinkles, iris, hair, look,
+         tints, lamps, face_of, near_of, light):  # fmt: skip
     """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
 
-    kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 8).
+    kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 12).
     hair and look: see `hair_paint`. face_of int64 (4,), near_of float32 (4,): scratch.
     """
     scale = _F(512.0) / _F(samples.shape[0])
@@ -150,7 +151,7 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, look,
                             face_of[j] = -1
                     x, y = x / _F(covered), y / _F(covered)
                 b0, b1, b2 = _weights(screen, i0, i1, i2, _F(col) + x, _F(row) + y)
-                # Spelt out and kept in registers: eight numbers in one vector operation.
+                # Spelt out and kept in registers: several numbers in one vector operation.
                 field = (
                     b0 * vertex[i0, 0] + b1 * vertex[i1, 0] + b2 * vertex[i2, 0],
                     b0 * vertex[i0, 1] + b1 * vertex[i1, 1] + b2 * vertex[i2, 1],
@@ -160,9 +161,13 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, iris, hair, look,
                     b0 * vertex[i0, 5] + b1 * vertex[i1, 5] + b2 * vertex[i2, 5],
                     b0 * vertex[i0, 6] + b1 * vertex[i1, 6] + b2 * vertex[i2, 6],
                     b0 * vertex[i0, 7] + b1 * vertex[i1, 7] + b2 * vertex[i2, 7],
+                    b0 * vertex[i0, 8] + b1 * vertex[i1, 8] + b2 * vertex[i2, 8],
+                    b0 * vertex[i0, 9] + b1 * vertex[i1, 9] + b2 * vertex[i2, 9],
+                    b0 * vertex[i0, 10] + b1 * vertex[i1, 10] + b2 * vertex[i2, 10],
+                    b0 * vertex[i0, 11] + b1 * vertex[i1, 11] + b2 * vertex[i2, 11],
                 )
                 if kind == SKIN:  # spelt out: a call would copy all its arrays' descriptors
-                    shade_r, shade_g, shade_b = shading.shade_skin(field, skin, tints)
+                    shade_r, shade_g, shade_b = shading.shade_skin(field, skin, pores, wrinkles, tints)
                 elif kind == HAIR:
                     shade_r, shade_g, shade_b = hair_shading.shade_hair(field, hair, look, tints[shading.SKIN_LIGHT])
                 elif kind == CLOTH:

@@ -5,12 +5,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from engine.render import hair_paint, paint, visibility
+from engine.render import hair_paint, paint, shadow
 from engine.render.face_model import REGION, FaceModel
-from engine.render.lighting import KEY, lamp_table
-from engine.render.scene import Light, Person, Scene
+from engine.render.lighting import KEY, exposure, lamp_table
+from engine.render.relief import wrinkle_table, zones
+from engine.render.scene import Person, Scene
 from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, STRANDS, TEETH, TONGUE
-from engine.render.skin import lip_colour, mean_colour
+from engine.render.skin import lip_colour, mean_colour, paint_relief, paint_skin
 
 KIND_OF = {
     "skin": SKIN, "lips": SKIN, "eye_left": EYE, "eye_right": EYE, "lashes": LASHES,
@@ -24,8 +25,10 @@ TOOTH_M = 0.0078  # width of a front tooth
 @dataclass(frozen=True, slots=True)
 class Wardrobe:
     """kinds uint8 (F,) per triangle; solid int32 (n, 3) triangles of the opaque pass, their kinds and
-    sidedness; layers and strands int32 (m,) numbers of the blended triangles; fields float32 (V, 6) and
-    vertex_kinds uint8 (V,); along int32 (V, 2): two vertices that give a strand's direction."""
+    sidedness; layers and strands int32 (m,) numbers of the blended triangles; fields float32 (V, 5) and
+    vertex_kinds uint8 (V,); along int32 (V, 2): two vertices that give a strand's direction;
+    casters int32 (n, 3) triangles that throw a shadow, receivers int32 (m,) vertices that may lie in it;
+    wrinkles float32 (V, zones) of `relief.zones`."""
 
     kinds: np.ndarray
     solid: np.ndarray
@@ -36,34 +39,48 @@ class Wardrobe:
     fields: np.ndarray
     vertex_kinds: np.ndarray
     along: np.ndarray
+    casters: np.ndarray
+    receivers: np.ndarray
+    wrinkles: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What a scene adds: pictures uint8 (h, w, 4) of skin, iris and hair, look of `hair_paint.look`,
-    tints float32 (5, 3) linear colours
-    (rows in `shading`), lamps of `lighting.lamp_table`, tones of `paint.tone_table`."""
+    """What a scene adds: pictures uint8 (h, w, 4) of skin, pores, wrinkles, iris and hair; look of `hair_paint.look`;
+    tints float32 (5, 3) linear colours (rows in `shading`), lamps of `lighting.lamp_table`, tones of
+    `paint.tone_table`; gain and rest of `relief.wrinkle_table`; frame, taps and softness of `shadow`."""
 
     skin: np.ndarray
+    pores: np.ndarray
+    wrinkles: np.ndarray
     iris: np.ndarray
     hair: np.ndarray
     look: np.ndarray
     tints: np.ndarray
     lamps: np.ndarray
     tones: np.ndarray
+    gain: np.ndarray
+    rest: np.ndarray
+    frame: np.ndarray
+    taps: np.ndarray
+    softness: np.float32
 
 
 def paint_looks(face: FaceModel, scene: Scene) -> Looks:
     """Pictures and colours of a scene. Takes some 100 ms."""
-    person = scene.person
+    person, lamps = scene.person, lamp_table(scene.light, exposure(mean_colour(scene.person.skin)))
+    pores, wrinkles = paint_relief(face)
+    gain, rest = wrinkle_table(person.skin.age)
     return Looks(
-        skin=_skin_picture(face, person.skin), iris=paint.paint_iris(person.eyes), hair=hair_paint.paint_strands(),
-        look=hair_paint.look(person.hair),
-        tints=colours(person), lamps=lamp_table(scene.light), tones=paint.tone_table(),
+        skin=_skin_picture(face, person.skin), pores=pores, wrinkles=wrinkles,
+        iris=paint.paint_iris(person.eyes), hair=hair_paint.paint_strands(), look=hair_paint.look(person.hair),
+        tints=colours(person), lamps=lamps, tones=paint.tone_table(), gain=gain, rest=rest,
+        frame=shadow.frame(lamps[KEY].astype(np.float64)), taps=shadow.pattern(),
+        softness=np.float32(np.tan(np.radians(scene.light.softness))),
     )  # fmt: skip
 
 
-_skin_picture = lru_cache(maxsize=4)(paint.paint_skin)
+_skin_picture = lru_cache(maxsize=4)(paint_skin)
 
 
 def colours(person: Person) -> np.ndarray:
@@ -76,8 +93,8 @@ def colours(person: Person) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def dress(face: FaceModel, light: Light) -> Wardrobe:
-    """Everything that is the same in every picture of a face model in a light. Takes some 100 ms, kept."""
+def dress(face: FaceModel) -> Wardrobe:
+    """Everything that is the same in every picture of a face model, kept."""
     names = list(REGION)
     kind_of_region = np.array([KIND_OF[name] for name in names], np.uint8)
     kinds = kind_of_region[face.triangle_region]
@@ -91,10 +108,22 @@ def dress(face: FaceModel, light: Light) -> Wardrobe:
         two_sided=np.ascontiguousarray(np.isin(kinds[solid], (TONGUE, HAIR)).astype(np.uint8)),
         layers=np.flatnonzero(layered).astype(np.int32),
         strands=np.flatnonzero(cards).astype(np.int32),
-        fields=_fields(face, light),
+        fields=_fields(face),
         vertex_kinds=kind_of_region[face.vertex_region],
+        casters=_casters(face, kinds),
+        receivers=np.flatnonzero(
+            np.isin(kind_of_region[face.vertex_region], (SKIN, HAIR, STRANDS, CLOTH, BROWS))).astype(np.int32),
+        wrinkles=zones(face),
         along=strand_ends(face, np.isin(kinds, (HAIR, STRANDS))),
     )  # fmt: skip
+
+
+def _casters(face: FaceModel, kinds: np.ndarray) -> np.ndarray:
+    """Triangles that throw a shadow; cards do with both sides, where they are dense."""
+    cards = face.triangles[kinds == STRANDS]
+    cards = cards[face.alpha[cards].min(1) > 0.5]
+    solid = face.triangles[np.isin(kinds, (SKIN, HAIR))]
+    return np.ascontiguousarray(np.concatenate([solid, cards, cards[:, ::-1]]))
 
 
 def strand_ends(face: FaceModel, hairy: np.ndarray) -> np.ndarray:
@@ -114,13 +143,12 @@ def strand_ends(face: FaceModel, hairy: np.ndarray) -> np.ndarray:
     return out
 
 
-def _fields(face: FaceModel, light: Light) -> np.ndarray:
-    """Per-vertex numbers for `shading.light_vertices`, float32 (V, 6): a, b, c, d, occlusion, key."""
-    out = np.zeros((len(face.mean), 6), np.float32)
+def _fields(face: FaceModel) -> np.ndarray:
+    """Per-vertex numbers for `shading.light_vertices`, float32 (V, 5): a, b, c, d, occlusion."""
+    out = np.zeros((len(face.mean), 5), np.float32)
     region = face.vertex_region
     out[:, 0:2] = face.uv
     out[:, 4] = face.occlusion
-    out[:, 5] = key_visibility(face, light)
     out[:, 2] = face.masks[:, 0]
     hair = np.isin(region, [REGION[name] for name in ("hair", "beard", "strands", "brows")])
     out[hair, 2] = face.alpha[hair]
@@ -159,41 +187,3 @@ def _lash_alpha(face: FaceModel, lashes: np.ndarray) -> np.ndarray:
             reach = gap[row] / max(gap[row].max(), 1e-6)
             out[row] = strength * (1 - reach) ** 1.2
     return out
-
-
-def key_visibility(face: FaceModel, light: Light, directions: int = 32, pixels: int = 512) -> np.ndarray:
-    """Share of a soft key light that reaches each vertex of the neutral head, float32 (V,) 0 to 1.
-
-    The head is seen from points scattered over the light; a vertex is lit where nothing lies before it.
-    """
-    kinds = np.array([KIND_OF[name] for name in REGION], np.uint8)[face.triangle_region]
-    casting = np.ascontiguousarray(face.triangles[np.isin(kinds, (SKIN, HAIR, CLOTH))])
-    sided = np.zeros(len(casting), np.uint8)
-    samples = np.zeros((pixels, pixels + visibility.PAD, visibility.SAMPLES), np.int64)
-    box = np.array([0, 0, pixels, pixels])
-    lit = np.zeros(len(face.mean))
-    scatter = np.random.default_rng(0).normal(0, np.tan(np.radians(light.softness)), (directions, 3))
-    for offset in scatter:
-        towards = lamp_table(light)[KEY].astype(np.float64) + offset
-        towards /= np.linalg.norm(towards)
-        right = np.cross([0.0, 1.0, 0.0], towards)
-        right /= np.linalg.norm(right)
-        up = np.cross(towards, right)
-        scale = pixels / 0.60
-        screen = np.stack([
-            pixels / 2 + face.mean @ right * scale, pixels / 2 - face.mean @ up * scale, 1 + face.mean @ towards,
-        ], 1).astype(np.float32)  # fmt: skip
-        visibility.clear(samples, box)
-        visibility.fill(screen, casting, sided, samples, box)
-        column = np.clip(screen[:, 0].astype(int), 0, pixels - 1)
-        row = np.clip(screen[:, 1].astype(int), 0, pixels - 1)
-        front = (samples[row, column, 1] >> visibility.ID_BITS) / visibility.NEAR_SCALE
-        lit += np.clip((screen[:, 2] - front + 0.004) / 0.002, 0, 1)
-    lit = (lit / directions).astype(np.float32)
-    for _ in range(2):
-        total, count = np.zeros_like(lit), np.zeros_like(lit)
-        for a, b in ((0, 1), (1, 2), (2, 0)):
-            np.add.at(total, face.triangles[:, a], lit[face.triangles[:, b]])
-            np.add.at(count, face.triangles[:, a], 1)
-        lit = 0.5 * lit + 0.5 * total / np.maximum(count, 1)
-    return lit
