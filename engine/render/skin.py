@@ -49,11 +49,15 @@ def lip_colour(skin: Skin) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _maps(face: FaceModel) -> tuple[np.ndarray, np.ndarray]:
-    """Over uv: masks (S, S, 6) and points of the mean face (S, S, 3)."""
+def _maps(face: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Over uv: masks (S, S, len(MASKS)), points of the mean face (S, S, 3), and (S, S) where texels are even: 1 .. 0
+    where the map is drawn out so far that noise would be streaks."""
     faces = face.triangles[np.isin(face.triangle_region, (0, 1))]
     fields = unwrap(face.uv, face.mean, faces, np.concatenate([face.masks, face.mean], 1))
-    return fields[..., :6], fields[..., 6:]
+    points = fields[..., -3:]
+    across, along = (np.linalg.norm(np.gradient(points, axis=axis), axis=-1) for axis in (1, 0))
+    even = np.minimum(across, along) / np.maximum(np.maximum(across, along), 1e-9)
+    return fields[..., :-3], points, np.clip((even - 0.25) / 0.3, 0, 1).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -65,15 +69,11 @@ def _grain() -> dict[str, np.ndarray]:
 
 def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
     """Skin colour and gloss, uint8 (1024, 1024, 4), row 0 at v = 0. Lips are coloured by the shader."""
-    masks, points = _maps(face)
-    grain = _grain()
-    lips, cheeks, nose, ears, lids, stubble = (masks[..., k] for k in range(6))
-    x, y, z = (points[..., k] for k in range(3))
-    eye = face.person(None).eye_centre[0]
+    masks, points, even = _maps(face)
+    grain = {name: value * even for name, value in _grain().items()}
+    lips, cheeks, nose, ears, lids, stubble, forehead, _, _, _, _, _, under_eye, _ = np.moveaxis(masks, -1, 0)
     mottle = 0.8 * grain["broad"] + 0.5 * grain["middle"]
-    front = np.clip((z - 0.03) / 0.04, 0, 1)
-    under_eye = _blob(np.abs(x) - eye[0] + 0.002, y - eye[1] + 0.0125, 0.013, 0.0055) * front
-    forehead = np.clip((y - eye[1] - 0.018) / 0.012, 0, 1) * front
+    front = np.clip((points[..., 2] - 0.03) / 0.04, 0, 1)
     around_mouth = np.clip(stubble, 0, 1)
     uneven = 0.6 + 0.9 * skin.age
     warm = np.clip(0.80 * cheeks + 0.60 * nose + 0.70 * ears, 0, 1)
@@ -100,8 +100,8 @@ def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
 @lru_cache(maxsize=2)
 def paint_relief(face: FaceModel) -> tuple[np.ndarray, np.ndarray]:
     """Maps of pores and of wrinkles, uint8 (1024, 1024, 4) each: slope along T, along B, open 255 .. 0 deep, 0."""
-    masks, points = _maps(face)
-    grain = _grain()
+    masks, points, even = _maps(face)
+    grain = {name: value * even for name, value in _grain().items()}
     x = points[..., 0]
     lips = masks[..., 0]
     rough = 0.55 + 0.45 * masks[..., 2] + 0.25 * masks[..., 1]
@@ -116,7 +116,3 @@ def _relief(height: np.ndarray, points: np.ndarray, deepest: float) -> np.ndarra
     slope = np.clip(slopes(height, points) / SLOPE, -1, 1) * 127 + 128
     depth = np.clip(1 + height / deepest, 0, 1) * 255
     return np.concatenate([slope, depth[..., None], np.zeros_like(depth)[..., None]], -1).astype(np.uint8)
-
-
-def _blob(x: np.ndarray, y: np.ndarray, wide: float, high: float) -> np.ndarray:
-    return np.exp(-((x / wide) ** 2) - (y / high) ** 2)
