@@ -232,12 +232,18 @@ def rotation(pitch: float, yaw: float, roll: float) -> np.ndarray:
     )
 
 
+def ready_shapes() -> dict[str, np.ndarray]:
+    """Shapes float32 (I,) of the ready people by name, as the build script mixed them."""
+    head, meta = _read_head(ASSET)
+    return dict(zip(meta["people"].split(), head["people"], strict=True))
+
+
 @lru_cache(maxsize=12)
 def _load(path: Path, hair: str, beard: str, dress: str) -> FaceModel:
-    head, names = _read_head(path)
+    head, meta = _read_head(path)
     worn = (("hair", hair, "hair.style"), ("beard", beard, "hair.beard"), ("dress", dress, "dress.style"))
     parts = [pick(_styles(path, stem), style, key) for stem, style, key in worn]
-    return FaceModel(attach(head, [part for part in parts if part is not None]), names)
+    return FaceModel(attach(head, [part for part in parts if part is not None]), meta.get("expression", "").split())
 
 
 @lru_cache(maxsize=6)
@@ -246,13 +252,12 @@ def _styles(head: Path, stem: str) -> dict[str, Tensors]:
 
 
 @lru_cache(maxsize=2)
-def _read_head(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
+def _read_head(path: Path) -> tuple[Tensors, dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "np") as file:
-            names = (file.metadata() or {}).get("expression", "").split()
-            return {key: file.get_tensor(key) for key in file.keys()}, names  # noqa: SIM118
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise WeightsError(
             f"cannot read the head {path}: {error}; build it with python -m engine.assets.build_head"

