@@ -1,6 +1,7 @@
 """The command `visema` (the same as `python -m engine`)."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -63,7 +64,10 @@ def make_parser() -> argparse.ArgumentParser:
     common.add_argument("--seed", type=int, metavar="N", help="same seed, same blinks and glances")
     picture = argparse.ArgumentParser(add_help=False)
     picture.add_argument("--size", type=int, metavar="N", help="width and height in pixels")
-    picture.add_argument("--background", metavar="COLOUR", help="#rrggbb or a name; green can be keyed")
+    picture.add_argument("--background", metavar="WHAT",
+                         help="#rrggbb, green (can be keyed), gradient, room, a picture file; in files alpha")
+    picture.add_argument("--identity", metavar="NAME", help="who is shown: see `visema identities`, or random:NUMBER")
+    picture.add_argument("--quality", metavar="Q", help="live, offline or plain")
 
     serve = _add(commands, "serve", "open the page for browsers", _serve, [common, picture])
     serve.add_argument("--host", help="address to listen on (default: loopback only)")
@@ -71,7 +75,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     render = _add(commands, "render", "a sound file to a film of the face", _render, [common, picture])
     render.add_argument("source", metavar="IN", help="WAV, FLAC, MP3, Opus, or a film with sound")
-    render.add_argument("target", metavar="OUT.mp4")
+    render.add_argument("target", metavar="OUT",
+                        help="a film (.mp4, .mkv, .webm), or PNG pictures and a WAV: OUT_%%05d.png or a folder")
     render.add_argument("--stats", metavar="FILE.json", help="write speed and settings")
     render.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -109,6 +114,8 @@ def read_config(options: argparse.Namespace) -> Config:
         "engine.seed": "seed",
         "render.size": "size",
         "render.background": "background",
+        "render.identity": "identity",
+        "render.quality": "quality",
         "serve.host": "host",
         "serve.port": "port",
     }
@@ -116,7 +123,7 @@ def read_config(options: argparse.Namespace) -> Config:
     for key, option in named.items():
         value = getattr(options, option, None)
         if value is not None:
-            overrides.append(f"{key}={value!r}" if isinstance(value, int) else f'{key}="{value}"')
+            overrides.append(f"{key}={json.dumps(value, ensure_ascii=False)}")  # TOML writes both the same
     return load_config(options.config, overrides)
 
 

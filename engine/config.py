@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -54,6 +54,42 @@ class RenderSection(Section):
     )
 
 
+    identity: str = Field(default="default", description="who is shown: see `visema identities`, or random:NUMBER")
+    quality: Literal["live", "offline", "plain"] = Field(
+        default="live", description="live keeps up with speech; offline is slow and finer; plain has flat colours"
+    )
+
+
+Strength = Annotated[float, Field(ge=0, le=4, allow_inf_nan=False)]
+
+
+class LightSection(Section):
+    """The lamps. Strengths are factors of the built-in look."""
+
+    key: Strength = Field(default=1.0, description="strength of the main lamp; 0 to 4")
+    fill: Strength = Field(default=1.0, description="of the soft one opposite, which lightens the shadows")
+    rim: Strength = Field(default=1.0, description="of the one behind, which draws the outline")
+    sky: Strength = Field(default=1.0, description="of the light from everywhere")
+    warmth: float = Field(default=0.0, ge=-1, le=1, description="of the main lamp: -1 cool, 1 warm")
+    key_azimuth: float = Field(default=-30.0, ge=-180, le=180, description="degrees; to the viewer's right +")
+    key_elevation: float = Field(default=32.0, ge=-85, le=85, description="degrees; up +")
+    softness: float = Field(default=12.0, ge=1, le=45, description="degrees: radius of the main lamp; soft shadows")
+    exposure: float = Field(default=1.0, ge=0.1, le=8, description="of the whole picture but its background")
+
+
+Place = Annotated[float, Field(ge=-1, le=1)]
+
+
+class CameraSection(Section):
+    """Where the picture is taken from."""
+
+    centre: tuple[Place, Place, Place] = Field(
+        default=(0.0, 0.002, 0.03), description="metres: what stands in the middle; left of the head, up, forward"
+    )
+    distance_m: float = Field(default=1.5, ge=0.4, le=20, description="near lenses make noses large")
+    height_m: float = Field(default=0.38, ge=0.05, le=3, description="what the picture's height spans")
+
+
 class ServeSection(Section):
     """The page and its WebRTC peers. Loopback unless you say otherwise."""
 
@@ -74,7 +110,14 @@ class Config(Section):
     features: FeaturesSection = FeaturesSection()
     motion: MotionSection = MotionSection()
     render: RenderSection = RenderSection()
+    light: LightSection = LightSection()
+    camera: CameraSection = CameraSection()
     serve: ServeSection = ServeSection()
+
+
+def shows_alpha(config: Config) -> bool:
+    """Whether pictures are transparent where nobody stands, uint8 (H, W, 4)."""
+    return config.render.background.strip() == "alpha"
 
 
 def load_config(path: str | Path | None = None, overrides: list[str] | None = None) -> Config:

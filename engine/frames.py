@@ -59,7 +59,7 @@ class FaceMotion:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One picture: rgb uint8 (H, W, 3), shown while tick `index` is heard."""
+    """One picture: rgb uint8 (H, W, 3), in files also (H, W, 4) with alpha, shown while tick `index` is heard."""
 
     rgb: np.ndarray
     index: int

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.audio import FileSource, Rechunker
-from engine.config import Config
+from engine.config import Config, shows_alpha
 from engine.errors import ConfigError, EngineError
 from engine.frames import FPS, AudioTick, Moment
 from engine.motion import layout
@@ -31,8 +31,6 @@ def render_file(
     config: Config, source: str, target: str, stats: str | None = None, quiet: bool = False
 ) -> dict[str, Any]:
     """A film of the face speaking `source`; returns (and writes to `stats`) speed and settings."""
-    from engine.stream.movie import MovieWriter
-
     _refuse_overwriting_source(source, target)
     sound = FileSource(source)  # before anything slow: a wrong file is told at once
     pipeline = Pipeline(config)
@@ -40,7 +38,8 @@ def render_file(
     size = config.render.size
     begun_s = time.perf_counter()
     frames = 0
-    with _WriterThread(MovieWriter(target, size, size)) as writer, _progress(sound, "rendering", quiet) as bar:
+    film = open_film(target, size, shows_alpha(config))
+    with _WriterThread(film) as writer, _progress(sound, "rendering", quiet) as bar:
         for moment in performer.perform(read_ticks(sound)):
             writer.write(moment)
             frames += 1
@@ -69,6 +68,14 @@ def render_file(
     if not quiet:
         print(f"{target}: {seconds:.1f} s, real-time factor {report['real_time_factor']:.2f}")
     return report
+
+
+def open_film(target: str, size: int, alpha: bool) -> Any:
+    """A writer of what OUT names: a film, or a series of pictures. MediaError: it cannot be written so."""
+    from engine.stream.movie import MovieWriter
+    from engine.stream.pictures import PictureSeries, is_series
+
+    return PictureSeries(target) if is_series(target) else MovieWriter(target, size, size, alpha=alpha)
 
 
 def write_motion(config: Config, source: str, target: str, quiet: bool = False) -> None:

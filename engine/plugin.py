@@ -23,7 +23,7 @@ class Plugin:
     summary: one line for `visema plugins`.
     motion: builds a Stage SpeechFeatures -> (S, M) float32.
     renderer: builds a Stage (S, M) float32 -> (S, H, W, 3) uint8 that also has
-        `set_background(state, slot, colour)`.
+        `set_background(state, slot, background)`. With the background "alpha" (files only) it is (S, H, W, 4).
     """
 
     summary: str

@@ -14,8 +14,8 @@ import numpy as np
 
 from engine.audio import AudioBlock, Rechunker
 from engine.channel import Channel, Policy
-from engine.config import Config
-from engine.errors import SessionError
+from engine.config import Config, shows_alpha
+from engine.errors import ConfigError, SessionError
 from engine.frames import AudioTick, Moment
 from engine.pipeline import Performer, Pipeline
 
@@ -115,6 +115,7 @@ class Engine:
     """The pipeline and its sessions. `start` before the first session, `close` after the last."""
 
     def __init__(self, config: Config):
+        _refuse_what_only_files_can(config)
         self.config = config
         self.pipeline = Pipeline(config)
         self.sessions: list[Session] = []
@@ -188,3 +189,13 @@ class Engine:
             log.exception("a session ended with an error")
             session.close(error)  # raised where its moments are read; the others go on
             return False
+
+
+def _refuse_what_only_files_can(config: Config) -> None:
+    if shows_alpha(config):
+        raise ConfigError(
+            "live pictures cannot be transparent: choose a key colour, --background green, and key it where the "
+            "picture is used; files can, visema render IN OUT.webm --background alpha"
+        )
+    if config.render.quality == "offline":
+        raise ConfigError("render.quality = 'offline' takes seconds a picture: it is for visema render and sheet")

@@ -46,7 +46,8 @@ def test_a_config_error_names_the_key_and_what_is_allowed(override, key, allowed
 def test_overrides_reach_every_key():
     for key, default, _ in describe_config():
         value = eval(default)
-        text = f'"{value}"' if isinstance(value, str) else str(list(value) if value == () else value).lower()
+        value = list(value) if isinstance(value, tuple) else value
+        text = f'"{value}"' if isinstance(value, str) else str(value).lower()
         assert load_config("config.toml", [f"{key}={text}"]) == Config()
     changed = load_config("config.toml", ["render.background=green", "motion.life=0.5"])
     assert (changed.render.background, changed.motion.life) == ("green", 0.5)

