@@ -86,7 +86,7 @@ def wrinkle_depth(points: np.ndarray, face: FaceModel) -> np.ndarray:
     # Smile fold: from the wing of the nose past the corner of the mouth.
     along = np.clip((wing + 0.004 - y) / (wing - mouth + 0.014), 0, 1)
     fold = 0.0175 + 0.0150 * along**0.8
-    depth -= 0.0010 * _groove(aside - fold, 0.0024) * _step(mouth - 0.020, mouth - 0.004, y) * (
+    depth -= 0.0010 * _groove(aside - fold, 0.0024) * _step(mouth - 0.010, mouth + 0.004, y) * (
         1 - _step(wing - 0.002, wing + 0.010, y))  # fmt: skip
     return depth * _step(0.02, 0.04, z)
 

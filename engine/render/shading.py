@@ -153,7 +153,7 @@ def light_vertices(points, normals, kinds, along, fixed, seen_of, creased, lamps
         if kind == SKIN:
             r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.34), _F(0.21), _F(0.15), lamps)
             lit = occlusion * (_F(0.25) + _F(0.75) * seen)
-            spec = (broad * _F(0.034) + tight * _F(0.050)) * lit
+            spec = (broad * _F(0.025) + tight * _F(0.048)) * lit
             last = edge_light(nx, ny, nz, occlusion, lamps)
             slant_t, slant_b = slant(nx, ny, nz, seen, g, lamps)
         elif kind in (HAIR, STRANDS):
@@ -187,7 +187,7 @@ def shade_skin(f, skin, pores, wrinkles, tints):
     dt, db, pit, _ = sample4(pores, f[4], f[5])
     dt, db = dt - _F(128 / 255), db - _F(128 / 255)
     r, g, b = r0 * r0, g0 * g0, b0 * b0
-    lip = smooth(_F(0.25), _F(0.75), f[6])
+    lip = smooth(_F(0.18), _F(0.82), f[6])
     r += (tints[LIP, 0] - r) * lip
     g += (tints[LIP, 1] - g) * lip
     b += (tints[LIP, 2] - b) * lip
@@ -199,49 +199,58 @@ def shade_skin(f, skin, pores, wrinkles, tints):
     tilt = -(dt * f[8] + db * f[9]) * _F(2.0 * SLOPE)
     bend = min(max(_F(1.0) + tilt, _F(0.35)), _F(1.8))
     hollow = min(hollow, _F(1.0))
-    add = f[3] * (_F(1.0) + _F(1.4) * lip) * gloss * _F(2.0) * max(_F(1.0) + _F(2.2) * tilt, _F(0.0))
+    add = f[3] * (_F(1.0) + _F(2.1) * lip) * gloss * _F(2.0) * max(_F(1.0) + _F(2.2) * tilt, _F(0.0))
     add *= _F(1.0) - _F(0.6) * hollow
     rim = f[7] * _F(0.07)
     r, g, b = r * f[0] * bend, g * f[1] * bend, b * f[2] * bend
     # What a groove swallows is blue and green before red.
     r, g, b = r * (_F(1.0) - _F(0.38) * hollow), g * (_F(1.0) - _F(0.55) * hollow), b * (_F(1.0) - _F(0.58) * hollow)
-    return r + add + rim, g + add + rim, b + add + rim
+    return r + add * _F(1.05) + rim, g + add + rim, b + add * _F(0.94) + rim
 
 
 @inlined
-def shade_eye(f, lid, iris, lamps):
-    """Ball: its direction in its own frame (z along the gaze) decides the colour; lid 0 shadowed .. 1 open."""
+def shade_eye(f, lid, corner, tear, iris, lamps):
+    """Ball: its direction in its own frame (z along the gaze) decides the colour.
+
+    lid 0 shadowed by lids and lashes .. 1 open; corner 1 at the inner corner, where the pink caruncle lies;
+    tear 1 on the wet line along the lower lid.
+    """
     norm = _F(1.0) / math.sqrt(f[0] * f[0] + f[1] * f[1] + f[2] * f[2] + _F(1e-12))
     nx, ny, nz = f[0] * norm, f[1] * norm, f[2] * norm
     norm = _F(1.0) / math.sqrt(f[4] * f[4] + f[5] * f[5] + f[6] * f[6] + _F(1e-12))
     dx, dy, dz = f[4] * norm, f[5] * norm, f[6] * norm
     rho = math.sqrt(dx * dx + dy * dy)  # sine of the angle from the axis
-    radius = rho / IRIS
-    vein = _F(0.5) + _F(0.5) * clamp01((rho - _F(0.45)) * _F(1.6))
-    r, g, b = _F(0.74), _F(0.70) - _F(0.10) * (vein - _F(0.5)), _F(0.67) - _F(0.12) * (vein - _F(0.5))
-    inside = _F(1.0) - smooth(_F(0.92), _F(1.04), radius)
+    vein = clamp01((rho - _F(0.45)) * _F(1.5))
+    r, g, b = _F(0.55) - _F(0.02) * vein, _F(0.53) - _F(0.09) * vein, _F(0.515) - _F(0.12) * vein
+    inside = _F(1.0) - smooth(_F(0.90), _F(1.04), rho / IRIS)
     if inside > _F(0.0) and dz > _F(0.0):
-        turn = math.atan2(dy, dx) * _F(0.15915494) + _F(0.5)
-        ring = (radius - _F(0.36)) / _F(0.64)
-        ir, ig, ib, _ = sample4(iris, turn, clamp01(ring))
+        # The iris lies behind the cornea, so it shifts against the rim where the eye looks aside.
+        ix, iy = dx + (dx - nx) * _F(0.16), dy + (dy - ny) * _F(0.16)
+        radius = math.sqrt(ix * ix + iy * iy) / IRIS
+        turn = math.atan2(iy, ix) * _F(0.15915494) + _F(0.5)
+        ir, ig, ib, _ = sample4(iris, turn, clamp01((radius - _F(0.36)) / _F(0.64)))
         pupil = smooth(_F(0.33), _F(0.42), radius)
         # The bowl of the iris is lit on the side away from the key light.
-        bowl = _F(1.0) + _F(0.55) * (dx * _F(0.6) - dy * _F(0.8)) / IRIS
-        lit = pupil * bowl * _F(1.25)
-        r += (ir * ir * lit + _F(0.004) - r) * inside
-        g += (ig * ig * lit + _F(0.004) - g) * inside
-        b += (ib * ib * lit + _F(0.005) - b) * inside
-    key = wrapped(nx * lamps[KEY, 0] + ny * lamps[KEY, 1] + nz * lamps[KEY, 2], _F(0.5))
-    light = (_F(0.42) * lamps[SKY, 1] * _F(2.8) + _F(0.66) * lamps[KEY_COLOUR, 1] * key) * lid
-    r, g, b = r * light, g * light * (_F(0.94) + _F(0.06) * lid), b * light * (_F(0.92) + _F(0.08) * lid)
+        bowl = _F(1.0) - (ix * lamps[KEY, 0] + iy * lamps[KEY, 1]) * (_F(1.1) / IRIS)
+        lit = pupil * max(bowl, _F(0.3)) * _F(1.45) * (_F(1.0) - _F(0.55) * smooth(_F(0.80), _F(1.0), radius))
+        r += (ir * ir * lit + _F(0.003) - r) * inside
+        g += (ig * ig * lit + _F(0.003) - g) * inside
+        b += (ib * ib * lit + _F(0.004) - b) * inside
+    r, g, b = r + (_F(0.44) - r) * corner, g + (_F(0.19) - g) * corner, b + (_F(0.17) - b) * corner
+    key = wrapped(nx * lamps[KEY, 0] + ny * lamps[KEY, 1] + nz * lamps[KEY, 2], _F(0.5)) * lamps[KEY_COLOUR, 1]
+    light = (_F(1.15) * lamps[SKY, 1] + _F(0.62) * key) * lid
+    # Shade on an eye is warm: it is light that has passed the lid.
+    r, g, b = r * light, g * light * (_F(0.90) + _F(0.10) * lid), b * light * (_F(0.87) + _F(0.13) * lid)
     # The cornea bulges: its reflection of a window is nearer to the middle than a ball's would be.
     bulge = _F(0.55) * inside
     cx, cy = nx * (_F(1.0) - bulge) + dx * bulge * _F(1.9), ny * (_F(1.0) - bulge) + dy * bulge * _F(1.9)
-    gx, gy = cx - _F(-0.235), cy - _F(0.285)
-    spot = _F(1.0) - smooth(_F(0.06), _F(0.13), math.sqrt(gx * gx + gy * gy))
-    fx, fy = cx - _F(0.36), cy + _F(0.16)
-    faint = _F(1.0) - smooth(_F(0.05), _F(0.20), math.sqrt(fx * fx + fy * fy))
-    add = (spot * _F(1.1) + faint * _F(0.07)) * smooth(_F(0.15), _F(0.6), lid)
+    gx, gy = (cx - lamps[KEY_HALF, 0]) * _F(11.0), (cy - lamps[KEY_HALF, 1]) * _F(9.0)
+    gx, gy = gx * gx, gy * gy
+    spot = (_F(1.0) - smooth(_F(0.5), _F(1.6), gx * gx + gy * gy)) * lamps[KEY_COLOUR, 1]
+    fx, fy = cx - lamps[FILL_HALF, 0] * _F(0.8), cy + _F(0.16)
+    faint = (_F(1.0) - smooth(_F(0.05), _F(0.20), math.sqrt(fx * fx + fy * fy))) * lamps[FILL_COLOUR, 1]
+    add = (spot * _F(1.0) + faint * _F(0.30)) * smooth(_F(0.15), _F(0.6), lid)
+    add += tear * (_F(0.10) * lamps[SKY, 1] + _F(0.16) * key) + corner * _F(0.04)
     return r + add, g + add, b + add
 
 

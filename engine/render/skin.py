@@ -44,7 +44,7 @@ def mean_colour(skin: Skin) -> np.ndarray:
 
 def lip_colour(skin: Skin) -> np.ndarray:
     """Linear colour (3,): more blood near the surface, and paint if any."""
-    bare = colour(0.30 + density(skin.melanin) * 0.95, 1.15 + 0.7 * skin.blood)
+    bare = colour(0.30 + density(skin.melanin) * 0.92, 0.85 + 0.7 * skin.blood)
     return bare + (bare * [0.95, 0.62, 0.68] - bare) * skin.lips
 
 
@@ -78,11 +78,11 @@ def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
     uneven = 0.6 + 0.9 * skin.age
     warm = np.clip(0.80 * cheeks + 0.60 * nose + 0.70 * ears, 0, 1)
     blood = 0.15 + 0.7 * skin.blood + (0.40 + 0.03 * mottle) * warm + uneven * (0.04 * mottle + 0.02 * grain["fine"])
-    blood += 0.28 * lids + 0.22 * under_eye - 0.10 * forehead - 0.06 * around_mouth
+    blood += 0.16 * lids + 0.06 * under_eye - 0.10 * forehead - 0.06 * around_mouth
     dense = density(skin.melanin)
     spread = 0.006 + 0.008 * dense
     melanin = dense * (1 + 0.04 * forehead - 0.05 * cheeks + 0.06 * lids + 0.05 * under_eye)
-    melanin += spread * uneven * (mottle + grain["fine"]) + 0.09 * lids + 0.11 * under_eye * (1 + skin.age)
+    melanin += spread * uneven * (mottle + grain["fine"]) + 0.09 * lids + 0.06 * under_eye * (1 + 1.5 * skin.age)
     melanin += 0.16 * skin.age * np.clip(grain["middle"] + 0.4 * grain["fine"] - 1.3, 0, 1)
     sunny = np.clip(0.9 * cheeks + nose + 0.35 * forehead + 0.25 * front, 0, 1) * (1 - lips) * (1 - lids)
     melanin += 1.1 * skin.freckles * sunny * np.clip(grain["dots"] * 1.2 + 0.5 * grain["middle"] - 1.1, 0, 1)
@@ -93,7 +93,7 @@ def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
     # Lips have no pores but creases: their gloss is broken up more.
     gloss = 0.40 + 0.30 * nose + 0.10 * forehead - 0.06 * cheeks + 0.025 * grain["fine"] - 0.10 * shadow
     gloss = (0.35 + 1.55 * skin.gloss) * gloss
-    gloss += (0.34 + 0.30 * skin.lips + 0.12 * grain["pores"] - gloss) * lips
+    gloss += (0.40 + 0.30 * skin.lips + 0.12 * grain["pores"] - gloss) * lips
     return np.concatenate([pack(shade), np.clip(gloss * 255, 0, 255).astype(np.uint8)[..., None]], -1)
 
 

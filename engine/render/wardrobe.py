@@ -156,6 +156,8 @@ def _fields(face: FaceModel) -> np.ndarray:
         centre = face.person(None).eye_centre[side]
         ball = face.mean[part] - centre
         out[part, 0:3] = ball / np.linalg.norm(ball, axis=1, keepdims=True)
+        out[part, 3] = 1 - 2 * side
+    out[region == REGION["gums"], 2] = 1
     teeth = np.isin(region, (REGION["teeth_upper"], REGION["teeth_lower"]))
     front = face.mean[teeth, 2].max()
     mouth = teeth | np.isin(region, (REGION["tongue"], REGION["mouth_inside"], REGION["gums"]))
