@@ -7,7 +7,8 @@ from engine.render.scene import Hair
 
 TILES, TILE = 16, 32  # cards side by side in the picture, and the columns of each
 ROWS = 128  # along the strand, root first
-DENSE, MEDIUM, SPARSE = range(0, 8), range(8, 12), range(12, 16)  # tiles by how much they hide
+DENSE, MEDIUM, SPARSE, FUZZ = range(0, 8), range(8, 12), range(12, 15), 15  # tiles by how much they hide
+LEVELS = 4  # pictures of half the detail each, for cards that are seen small or from the side
 # Colour of a lit head of hair in sRGB by how much melanin it has: brown pigment alone, and red alone. Points of
 # a hair chart; what lies between is mixed in the logarithm of light, as pigment does.
 MELANIN = np.array([0.0, 0.12, 0.25, 0.40, 0.55, 0.75, 0.95, 1.0])
@@ -38,41 +39,56 @@ def look(hair: Hair) -> np.ndarray:
 
 
 def paint_strands(seed: int = 9) -> np.ndarray:
-    """Strands over (along, across), uint8 (128, 512, 4): light, which strand, shift of the shine, density.
+    """Strands over (along, across), uint8 (LEVELS, 128, 512, 4): light, which strand, shift of the shine, density.
 
-    Across lie 16 tiles, one for a card each; a card's density falls to nothing at its sides and ragged tips.
-    The shell uses the first three, which go on across tiles.
+    Across lie 16 tiles, one for a card each; a card's density falls to nothing at its sides and ragged tips. The
+    last tile is fuzz without sides. The shell uses the first three numbers, which go on across tiles.
     """
     rng = np.random.default_rng(seed)
     width = TILES * TILE
     v = (np.arange(ROWS) + 0.5) / ROWS
     own = rng.random(width)
     smooth = 0.25 * np.roll(own, 1) + 0.5 * own + 0.25 * np.roll(own, -1)
-    broad = np.interp(np.arange(width), np.linspace(0, width, 97), np.r_[(b := rng.random(96)), b[:1]])
-    wave = np.interp(v, np.linspace(0, 1, 6), rng.random(6))
-    light = 0.5 + 0.75 * (smooth - 0.5) + 0.45 * (broad - 0.5)
-    light = light[None] + 0.10 * (rng.random((ROWS // 16, width)).repeat(16, 0) - 0.5) + 0.05 * (wave[:, None] - 0.5)
-    shift = np.broadcast_to(0.5 + 0.6 * (smooth - 0.5) + 0.5 * (broad - 0.5), light.shape)
+    locks = np.interp(np.arange(width), np.linspace(0, width, 97), np.r_[(b := rng.random(96)), b[:1]])
+    along = np.stack([np.interp(v, np.linspace(0, 1, 7), rng.random(7)) for _ in range(64)], 1).repeat(width // 64, 1)
+    light = 0.5 + 1.00 * (smooth - 0.5)[None] + 0.38 * (locks - 0.5)[None] + 0.16 * (along - 0.5)
+    shift = np.broadcast_to(0.5 + 0.7 * (smooth - 0.5) + 0.45 * (locks - 0.5), light.shape)
     density = np.concatenate([_tile(rng, v, number) for number in range(TILES)], 1)
-    strand = np.broadcast_to(smooth * 0.6 + broad * 0.4, light.shape)
-    layers = np.stack([light, strand, shift, density], -1)
-    return np.clip(layers * 255 + 0.5, 0, 255).astype(np.uint8)
+    strand = np.broadcast_to(smooth * 0.6 + locks * 0.4, light.shape)
+    whole = np.stack([light, strand, shift, density], -1)
+    levels = [whole]
+    for level in range(1, LEVELS):
+        levels.append(_blurred(levels[-1], 1 << (level - 1)))
+    return np.clip(np.stack(levels) * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _blurred(picture: np.ndarray, step: int) -> np.ndarray:
+    """Mean of neighbours `step` columns apart, tile by tile."""
+    tiles = picture.reshape(ROWS, TILES, TILE, -1)
+    wide = np.pad(tiles, ((0, 0), (0, 0), (step, step), (0, 0)), "edge")
+    wide[..., 3] = np.pad(tiles[..., 3], ((0, 0), (0, 0), (step, step)))
+    wide[:, FUZZ] = np.pad(tiles[:, FUZZ], ((0, 0), (step, step), (0, 0)), "wrap")
+    out = 0.25 * wide[:, :, : -2 * step] + 0.5 * tiles + 0.25 * wide[:, :, 2 * step :]
+    return out.reshape(picture.shape)
 
 
 def _tile(rng: np.random.Generator, v: np.ndarray, number: int) -> np.ndarray:
     """Density (ROWS, TILE) of one card: hairs of their own width, place, bend and length."""
-    count = 15 if number in DENSE else 8 if number in MEDIUM else 3
-    body = 0.85 if number in DENSE else 0.25 if number in MEDIUM else 0.0
     x = (np.arange(TILE) + 0.5) / TILE
+    if number == FUZZ:
+        short = rng.random((ROWS // 8, TILE)).repeat(8, 0)
+        return np.clip(0.25 + 0.9 * short * rng.random(TILE)[None], 0, 1)
+    count = 16 if number in DENSE else 8 if number in MEDIUM else 3
+    body = 0.60 if number in DENSE else 0.16 if number in MEDIUM else 0.0
     out = np.zeros((len(v), TILE))
     for _ in range(count):
-        place, bend = rng.uniform(0.16, 0.84), rng.normal(0, 0.10)
+        place, bend = rng.uniform(0.14, 0.86), rng.normal(0, 0.10)
         at = place + bend * (v - 0.4) ** 2 + (0.5 - place) * 0.35 * v**3  # hairs of a lock meet at its tip
-        wide = rng.uniform(0.022, 0.045) * np.clip((1.05 - v) / 0.5, 0.35, 1)
-        end = rng.uniform(0.72, 1.0)
-        alive = np.clip((end - v) / 0.16, 0, 1) * np.clip(v / 0.03, 0, 1)
-        out += rng.uniform(0.5, 1.0) * alive[:, None] * np.exp(-(((x[None] - at[:, None]) / wide[:, None]) ** 2))
-    side = np.clip(np.minimum(x, 1 - x) / 0.30, 0, 1) ** 1.5
-    inside = body * side[None] * np.clip((0.86 - v) / 0.35, 0, 1)[:, None]
-    edge = np.clip(np.minimum(x, 1 - x) / 0.08, 0, 1)
-    return np.minimum(0.55 * out + inside * (0.45 + 0.55 * np.minimum(out, 1)), 1) * edge[None]
+        wide = rng.uniform(0.024, 0.048) * np.clip((1.05 - v) / 0.5, 0.4, 1)
+        end = rng.uniform(0.62, 1.0)
+        alive = np.clip((end - v) / 0.30, 0, 1) * np.clip(v / 0.03, 0, 1)
+        out += rng.uniform(0.4, 1.0) * alive[:, None] * np.exp(-(((x[None] - at[:, None]) / wide[:, None]) ** 2))
+    side = np.clip(np.minimum(x, 1 - x) / 0.35, 0, 1) ** 1.5
+    inside = body * side[None] * np.clip((0.90 - v) / 0.45, 0, 1)[:, None]
+    edge = np.clip(np.minimum(x, 1 - x) / 0.10, 0, 1)
+    return np.minimum(0.62 * out + inside * (0.45 + 0.55 * np.minimum(out, 1)), 1) * edge[None]

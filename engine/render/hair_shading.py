@@ -16,7 +16,7 @@ from engine.render.kernel import inlined
 
 _F = np.float32
 CARD_NEAR = _F(0.0025)  # metres by which a card may lie under the surface it is laid on
-THICK = _F(3.4)  # optical thickness of a card at density 1
+THICK = _F(2.3)  # optical thickness of a card at density 1
 
 
 @inlined
@@ -43,19 +43,19 @@ def across(tx, ty, tz, lamps, row):
 
 
 @inlined
-def strand_look(picture, u, v):
-    """Light, strand, shift and density 0..1 at uv: linear across, nearest along (it changes slowly)."""
-    height, width = picture.shape[0], picture.shape[1]
+def strand_look(picture, level, u, v):
+    """Light, strand, shift and density 0..1 of one level at uv: linear across, nearest along (it changes slowly)."""
+    height, width = picture.shape[1], picture.shape[2]
     x = min(max(u * _F(width) - _F(0.5), _F(0.0)), _F(width - 1.001))
     c = np.int64(x)
     r = np.uintp(np.int64(min(max(v * _F(height), _F(0.0)), _F(height - 0.501))))
     f = x - _F(c)
     a, b = (_F(1.0) - f) * _F(1.0 / 255.0), f * _F(1.0 / 255.0)
     c0, c1 = np.uintp(c), np.uintp(c + 1)
-    tone = _F(picture[r, c0, 0]) * a + _F(picture[r, c1, 0]) * b
-    strand = _F(picture[r, c0, 1]) * a + _F(picture[r, c1, 1]) * b
-    shift = _F(picture[r, c0, 2]) * a + _F(picture[r, c1, 2]) * b
-    density = _F(picture[r, c0, 3]) * a + _F(picture[r, c1, 3]) * b
+    tone = _F(picture[level, r, c0, 0]) * a + _F(picture[level, r, c1, 0]) * b
+    strand = _F(picture[level, r, c0, 1]) * a + _F(picture[level, r, c1, 1]) * b
+    shift = _F(picture[level, r, c0, 2]) * a + _F(picture[level, r, c1, 2]) * b
+    density = _F(picture[level, r, c0, 3]) * a + _F(picture[level, r, c1, 3]) * b
     return tone, strand, shift, density
 
 
@@ -77,7 +77,7 @@ def lit_strand(r, g, b, cosine, strength, tone, strand, shift, look):
 @inlined
 def shade_hair(f, picture, look, skin):
     """A point of the opaque shell; where f[6] is under 1 it melts into skin, whose colour is (3,) linear."""
-    tone, strand, shift, _ = strand_look(picture, f[4] - math.floor(f[4]), f[5])
+    tone, strand, shift, _ = strand_look(picture, np.uintp(1), f[4] - math.floor(f[4]), f[5])
     r, g, b = lit_strand(f[0], f[1], f[2], f[3], f[7], tone, strand, shift, look)
     bare = _F(1.0) - min(max(f[6] * _F(2.4) - strand * _F(1.2), _F(0.0)), _F(1.0))
     if bare > _F(0.0):

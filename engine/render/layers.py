@@ -83,7 +83,7 @@ def _cover(kind, field, hair, look):
     a, b, c = field[4], field[5], field[6]
     if kind != LASHES:
         # Hairs lean outwards.
-        tone, _, _, _ = hair_shading.strand_look(hair, _F(0.30) + a * _F(0.160) - b * _F(0.040), _F(0.5))
+        tone, _, _, _ = hair_shading.strand_look(hair, np.uintp(0), _F(0.30) + a * _F(0.160) - b * _F(0.040), _F(0.5))
         hairs = shading.clamp01(tone * _F(1.3) - _F(0.15))
         alpha = shading.smooth(_F(0.0), _F(1.0), c * _F(1.30) - hairs * _F(0.40)) * (_F(0.98) - _F(0.36) * hairs)
         alpha = min(alpha * look[11], _F(1.0))
@@ -104,6 +104,7 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil,
     """
     height, width = samples.shape[0], samples.shape[1] - PAD
     reach_left, reach_top, reach_right, reach_bottom = width, height, 0, 0
+    columns = _F(picture.shape[2])
     for f in faces:
         i0, i1, i2 = np.uintp(triangles[f, 0]), np.uintp(triangles[f, 1]), np.uintp(triangles[f, 2])
         if vertex[i0, 6] <= 0 and vertex[i1, 6] <= 0 and vertex[i2, 6] <= 0:
@@ -121,6 +122,11 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil,
         b1x, b1y, b2x, b2y = y2 * scale, -x2 * scale, -y1 * scale, x1 * scale
         b0x, b0y = -b1x - b2x, -b1y - b2y
         far0, far1, far2 = n0 + hair_shading.CARD_NEAR * n0 * n0, n1 - n0, n2 - n0
+        # How many columns of the picture a pixel takes in, and so how much detail is left to show.
+        ux = (b0x * vertex[i0, 4] + b1x * vertex[i1, 4] + b2x * vertex[i2, 4]) * columns
+        uy = (b0y * vertex[i0, 4] + b1y * vertex[i1, 4] + b2y * vertex[i2, 4]) * columns
+        finest = ux * ux + uy * uy
+        level = np.uintp(0 if finest < _F(2.0) else 1 if finest < _F(8.0) else 2 if finest < _F(32.0) else 3)
         touched = False
         for row in range(top, bottom + 1):
             y = _F(row) + _F(0.5) - y0
@@ -147,7 +153,7 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil,
                 if free == 0:
                     continue
                 tone, strand, shift, density = hair_shading.strand_look(
-                    picture, b0 * vertex[i0, 4] + b1 * vertex[i1, 4] + b2 * vertex[i2, 4],
+                    picture, level, b0 * vertex[i0, 4] + b1 * vertex[i1, 4] + b2 * vertex[i2, 4],
                     b0 * vertex[i0, 5] + b1 * vertex[i1, 5] + b2 * vertex[i2, 5])  # fmt: skip
                 density *= (b0 * vertex[i0, 6] + b1 * vertex[i1, 6] + b2 * vertex[i2, 6]) * _F(0.25) * _F(free)
                 if density < _F(0.01):

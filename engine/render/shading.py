@@ -178,6 +178,8 @@ def light_vertices(points, normals, kinds, along, fixed, seen_of, creased, lamps
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = r, g, b, spec
         out[i, 4], out[i, 5], out[i, 6], out[i, 7] = fixed[i, 0], fixed[i, 1], fixed[i, 2], last
         out[i, 8], out[i, 9], out[i, 10], out[i, 11] = slant_t, slant_b, creased[i], seen
+        if kind == STRANDS:  # cards on the far side are hidden: fade them before they are
+            out[i, 6] *= smooth(_F(-0.50), _F(-0.10), nz)
 
 
 @inlined

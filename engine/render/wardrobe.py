@@ -105,7 +105,7 @@ def dress(face: FaceModel) -> Wardrobe:
         kinds=kinds,
         solid=np.ascontiguousarray(face.triangles[solid]),
         solid_kinds=np.ascontiguousarray(kinds[solid]),
-        two_sided=np.ascontiguousarray(np.isin(kinds[solid], (TONGUE, HAIR)).astype(np.uint8)),
+        two_sided=np.ascontiguousarray(np.isin(kinds[solid], (TONGUE,)).astype(np.uint8)),
         layers=np.flatnonzero(layered).astype(np.int32),
         strands=np.flatnonzero(cards).astype(np.int32),
         fields=_fields(face),
