@@ -106,10 +106,11 @@ class HeadRenderer(Stage):
     def shade(self, state: HeadState, slot: int, points: np.ndarray, normals: np.ndarray) -> None:
         """How much of the key light arrives at every vertex, into the state."""
         wear, looks = self.wardrobe, self.looks
-        depth, seen_from = state.depth[slot].numpy(), state.seen_from[slot].numpy()
+        depth, seen_from, seen = (x[slot].numpy() for x in (state.depth, state.seen_from, state.seen))
         shadow.cast(points, wear.casters, looks.frame, seen_from, depth)
         shadow.receive(seen_from, normals, wear.receivers, looks.frame, depth, looks.taps, looks.softness,
-                       state.seen[slot].numpy())  # fmt: skip
+                       seen)  # fmt: skip
+        seen[wear.lenders[0]] = seen[wear.lenders[1]]
 
     def vertex_fields(self, points: np.ndarray, normals: np.ndarray, motion: np.ndarray,
                       seen: np.ndarray) -> np.ndarray:  # fmt: skip

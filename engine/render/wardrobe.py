@@ -28,6 +28,7 @@ class Wardrobe:
     sidedness; layers and strands int32 (m,) numbers of the blended triangles; fields float32 (V, 5) and
     vertex_kinds uint8 (V,); along int32 (V, 2): two vertices that give a strand's direction;
     casters int32 (n, 3) triangles that throw a shadow, receivers int32 (m,) vertices that may lie in it;
+    lenders int32 (2, c): vertices of cards and those whose shadow they share;
     wrinkles float32 (V, zones) of `relief.zones`."""
 
     kinds: np.ndarray
@@ -41,6 +42,7 @@ class Wardrobe:
     along: np.ndarray
     casters: np.ndarray
     receivers: np.ndarray
+    lenders: np.ndarray
     wrinkles: np.ndarray
 
 
@@ -112,18 +114,26 @@ def dress(face: FaceModel) -> Wardrobe:
         vertex_kinds=kind_of_region[face.vertex_region],
         casters=_casters(face, kinds),
         receivers=np.flatnonzero(
-            np.isin(kind_of_region[face.vertex_region], (SKIN, HAIR, STRANDS, CLOTH, BROWS))).astype(np.int32),
+            np.isin(kind_of_region[face.vertex_region], (SKIN, HAIR, CLOTH, BROWS))).astype(np.int32),
+        lenders=_lenders(face, kind_of_region[face.vertex_region]),
         wrinkles=zones(face),
         along=strand_ends(face, np.isin(kinds, (HAIR, STRANDS))),
     )  # fmt: skip
 
 
 def _casters(face: FaceModel, kinds: np.ndarray) -> np.ndarray:
-    """Triangles that throw a shadow; cards do with both sides, where they are dense."""
-    cards = face.triangles[kinds == STRANDS]
-    cards = cards[face.alpha[cards].min(1) > 0.5]
-    solid = face.triangles[np.isin(kinds, (SKIN, HAIR))]
-    return np.ascontiguousarray(np.concatenate([solid, cards, cards[:, ::-1]]))
+    """Triangles that throw a shadow; cards do not: they lie on a sheet of hair, which does."""
+    return np.ascontiguousarray(face.triangles[np.isin(kinds, (SKIN, HAIR))])
+
+
+def _lenders(face: FaceModel, kinds: np.ndarray) -> np.ndarray:
+    """int32 (2, n): vertices of cards, and for each the vertex of hair (or skin) near it that has its shadow."""
+    cards, solid = np.flatnonzero(kinds == STRANDS), np.flatnonzero(np.isin(kinds, (HAIR, SKIN)))
+    penalty = np.where(kinds[solid] == SKIN, np.float32(0.02**2), np.float32(0))
+    ground = face.mean[solid]
+    square = (ground * ground).sum(1) + penalty
+    near = [(square - 2 * (part @ ground.T)).argmin(1) for part in np.array_split(face.mean[cards], 8)]
+    return np.stack([cards, solid[np.concatenate(near)]]).astype(np.int32)
 
 
 def strand_ends(face: FaceModel, hairy: np.ndarray) -> np.ndarray:
