@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from engine.render import hair_shading, shading
-from engine.render.kernel import kernel
+from engine.render.kernel import inlined, kernel
 from engine.render.shading import LASHES
 from engine.render.surface import FIELDS
 from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, PAD, SAMPLE_X
@@ -93,6 +93,13 @@ def _cover(kind, field, hair, look):
     return _F(0.020), _F(0.014), _F(0.011), shading.clamp01(c * fringe)
 
 
+@inlined
+def _plane(vertex, field, i0, i1, i2, b1x, b1y, b2x, b2y):
+    """A field of three vertices as a plane: its value at the first, its steps to the right and down."""
+    a, b, c = vertex[i0, field], vertex[i1, field] - vertex[i0, field], vertex[i2, field] - vertex[i0, field]
+    return a, b * b1x + c * b2x, b * b1y + c * b2y
+
+
 @kernel
 def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil, light):
     """Blend cards of strands over the picture: faces int32 (n,) are their triangles; widens `box`.
@@ -121,11 +128,19 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil,
         low, high = max(int(x0 + min(_F(0.0), x1, x2)), 0), min(int(x0 + max(_F(0.0), x1, x2)), width - 1)
         b1x, b1y, b2x, b2y = y2 * scale, -x2 * scale, -y1 * scale, x1 * scale
         b0x, b0y = -b1x - b2x, -b1y - b2y
-        far0, far1, far2 = n0 + hair_shading.CARD_NEAR * n0 * n0, n1 - n0, n2 - n0
+        # Everything is a plane over the screen: value at corner 0, and its steps to the right and down.
+        r0, rx, ry = _plane(vertex, 0, i0, i1, i2, b1x, b1y, b2x, b2y)
+        g0, gx, gy = _plane(vertex, 1, i0, i1, i2, b1x, b1y, b2x, b2y)
+        l0, lx, ly = _plane(vertex, 2, i0, i1, i2, b1x, b1y, b2x, b2y)
+        t0, tx, ty = _plane(vertex, 3, i0, i1, i2, b1x, b1y, b2x, b2y)
+        u0, ux, uy = _plane(vertex, 4, i0, i1, i2, b1x, b1y, b2x, b2y)
+        v0, vx, vy = _plane(vertex, 5, i0, i1, i2, b1x, b1y, b2x, b2y)
+        c0, cx, cy = _plane(vertex, 6, i0, i1, i2, b1x, b1y, b2x, b2y)
+        s0, sx, sy = _plane(vertex, 7, i0, i1, i2, b1x, b1y, b2x, b2y)
+        nx, ny = (n1 - n0) * b1x + (n2 - n0) * b2x, (n1 - n0) * b1y + (n2 - n0) * b2y
+        start = n0 + hair_shading.CARD_NEAR * n0 * n0
         # How many columns of the picture a pixel takes in, and so how much detail is left to show.
-        ux = (b0x * vertex[i0, 4] + b1x * vertex[i1, 4] + b2x * vertex[i2, 4]) * columns
-        uy = (b0y * vertex[i0, 4] + b1y * vertex[i1, 4] + b2y * vertex[i2, 4]) * columns
-        finest = ux * ux + uy * uy
+        finest = (ux * ux + uy * uy) * columns * columns
         level = np.uintp(0 if finest < _F(2.0) else 1 if finest < _F(8.0) else 2 if finest < _F(32.0) else 3)
         touched = False
         for row in range(top, bottom + 1):
@@ -142,30 +157,25 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil,
                 elif p < 0:
                     right = left - _F(2.0)
             begin, end = int(math.ceil(left + x0 - _F(0.5))), int(math.floor(right + x0 - _F(0.5)))
+            if begin > end:
+                continue
+            touched = True
+            r_at, g_at, l_at, t_at, u_at = r0 + ry * y, g0 + gy * y, l0 + ly * y, t0 + ty * y, u0 + uy * y
+            v_at, c_at, s_at, n_at = v0 + vy * y, c0 + cy * y, s0 + sy * y, start + ny * y
             for col in range(begin, end + 1):
                 x = _F(col) + _F(0.5) - x0
-                b1, b2 = b1x * x + b1y * y, b2x * x + b2y * y
-                b0 = _F(1.0) - b1 - b2
-                near = (np.int64(np.float64(far0 + b1 * far1 + b2 * far2) * NEAR_SCALE) << ID_BITS) | ID_MASK
+                near = (np.int64(np.float64(n_at + nx * x) * NEAR_SCALE) << ID_BITS) | ID_MASK
                 r, c = np.uintp(row), np.uintp(col)
                 free = ((1 if samples[r, c, 0] <= near else 0) + (1 if samples[r, c, 1] <= near else 0)
                         + (1 if samples[r, c, 2] <= near else 0) + (1 if samples[r, c, 3] <= near else 0))
                 if free == 0:
                     continue
-                tone, strand, shift, density = hair_shading.strand_look(
-                    picture, level, b0 * vertex[i0, 4] + b1 * vertex[i1, 4] + b2 * vertex[i2, 4],
-                    b0 * vertex[i0, 5] + b1 * vertex[i1, 5] + b2 * vertex[i2, 5])  # fmt: skip
-                density *= (b0 * vertex[i0, 6] + b1 * vertex[i1, 6] + b2 * vertex[i2, 6]) * _F(0.25) * _F(free)
-                if density < _F(0.01):
+                tone, strand, shift, density = hair_shading.strand_look(picture, level, u_at + ux * x, v_at + vx * x)
+                density *= (c_at + cx * x) * _F(0.25) * _F(free)
+                if density < _F(0.02):
                     continue
                 red, green, blue = hair_shading.lit_strand(
-                    b0 * vertex[i0, 0] + b1 * vertex[i1, 0] + b2 * vertex[i2, 0],
-                    b0 * vertex[i0, 1] + b1 * vertex[i1, 1] + b2 * vertex[i2, 1],
-                    b0 * vertex[i0, 2] + b1 * vertex[i1, 2] + b2 * vertex[i2, 2],
-                    b0 * vertex[i0, 3] + b1 * vertex[i1, 3] + b2 * vertex[i2, 3],
-                    b0 * vertex[i0, 7] + b1 * vertex[i1, 7] + b2 * vertex[i2, 7],
-                    tone, strand, shift, look)  # fmt: skip
-                touched = True
+                    r_at + rx * x, g_at + gx * x, l_at + lx * x, t_at + tx * x, s_at + sx * x, tone, strand, shift, look)
                 veil[r, c, 0] += red * density
                 veil[r, c, 1] += green * density
                 veil[r, c, 2] += blue * density

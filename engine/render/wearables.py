@@ -12,6 +12,14 @@ A file of wearables (safetensors) holds for each style NAME, n vertices and t tr
     NAME/occlusion  float16 (n,)     1 open .. 0 dark
     NAME/hides      int32 (h,)       triangles of the bare head that nobody sees under it
 
+Hair also holds g guide strands for renderers that draw hairs (`attach` leaves them out):
+
+    NAME/strands         float16 (g, 12, 3)  metres from the root's bound point, evenly spaced, root first
+    NAME/strands_index   int32 (g, 3)        binding of the root, and
+    NAME/strands_weight  float16 (g, 3)      its weights
+    NAME/strands_width   float16 (g,)        metres: the lock's width at its root
+    NAME/strands_kind    uint8 (g,)          0 a dense lock, 1 a thin one, 2 a few stray hairs
+
 and in its metadata `head`, the fingerprint of the bare head it was built on.
 """
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.assets.head_build import expression, features, hair, identity, masks, mouth, people, teeth
+from engine.assets.head_build import brows, expression, features, identity, masks, mouth, people, teeth
 from engine.assets.head_build.finish import add_landmarks, add_occlusion, drop_hidden, pack
 from engine.assets.head_build.parts import Part, from_base, split_quads
 from engine.assets.head_build.source import METRES, read_mesh, read_mirror
@@ -122,7 +122,7 @@ def build_parts(data: Path, head: Head) -> Anatomy:
         part, swing = teeth.build_lashes(neutral, rings, drop, centre, side)
         parts.append(part)
         swings[len(parts) - 1] = (f"eyeBlink{name}", swing)
-    parts += [hair.build_brow(neutral, outer, side) for side in (1, -1)]
+    parts += [brows.build_brow(neutral, outer, side) for side in (1, -1)]
     eyes = {}
     for side in ("left", "right"):
         part, centre, radius = features.build_eye(neutral, side)

@@ -21,18 +21,18 @@ def guides(scalp: Scalp, side: int) -> tuple[np.ndarray, np.ndarray]:
     turn = polar0 + (-nape - polar0) * t**1.15
     azimuth, polar = np.where(turn >= 0, 0.0, np.pi), np.abs(turn)
     root = scalp.over(azimuth, polar, 0.002)
-    root[:, 0] = PART * (1 - smoothstep(0.25, 0.55, t)) + side * 0.0015
+    root[:, 0] = PART * (1 - smoothstep(0.25, 0.55, t)) + side * 0.0004
     a, p = scalp.polar(root)
     root = scalp.over(a, p, 0.003)
     point, paths = root.copy(), [root]
-    length = 0.36 - 0.05 * t
+    length = 0.365 - 0.015 * t
     thick = 0.011 + 0.013 * smoothstep(0.0, 0.35, t)
     for k in range(1, STEPS):
         s = k / (STEPS - 1)
         high, normal = scalp.height(point)
         on_head = smoothstep(-0.035, 0.02, point[:, 1])[:, None]
-        aside = np.stack([np.full(COLUMNS, side * 1.0), np.full(COLUMNS, -0.35), -0.10 + 0.55 * (0.12 - t)], -1)
-        down = np.stack([side * (0.10 - 0.28 * (point[:, 1] < -0.02)) * np.ones(COLUMNS), np.full(COLUMNS, -1.0),
+        aside = np.stack([np.full(COLUMNS, side * 1.0), np.full(COLUMNS, -0.35), -0.22 + 0.45 * (0.12 - t)], -1)
+        down = np.stack([side * (0.13 - 0.30 * (point[:, 1] < -0.02)) * np.ones(COLUMNS), np.full(COLUMNS, -1.0),
                          0.10 * (1 - 2 * t)], -1)  # fmt: skip
         along = smoothstep(0.02, 0.30, np.array([s]))[0]
         ahead = aside * (1 - along) * on_head + down * (along * on_head + (1 - on_head))
@@ -80,22 +80,23 @@ def build(scalp: Scalp) -> Tuft:
         foot = path[:, :1]
         foot = np.repeat(foot, ROWS, 1)
         add_sheet(tuft, sheet, foot, (0.0, 0.5) if side > 0 else (1.0, 0.5), shade=0.92, rest=shoulders(sheet), repeat=2)
-        inner = sheet - outward * 0.006
+        bottom = smoothstep(1.0, 0.8, np.linspace(0, 1, ROWS))[None]
+        inner = sheet - outward * (0.006 * smoothstep(0.0, 0.2, t)[:, None] * bottom)[..., None]
         add_lining(tuft, inner, foot)
-        n = 150
-        column = np.concatenate([rng.uniform(0, COLUMNS - 1, n - 60), rng.uniform(0, 5, 60)])
-        first = rng.uniform(0.0, 0.55, n)
-        last = np.clip(first + rng.uniform(0.35, 0.6, n), 0, 1.0)
-        _cards(tuft, rng, path, column, first, last, (0, 12), 0.0030, rng.uniform(0.010, 0.015, n))
-        n = 36  # ends, ragged
-        _cards(tuft, rng, path, rng.uniform(0, COLUMNS - 1, n), rng.uniform(0.70, 0.8, n), np.full(n, 1.0), (8, 15), 0.004,
-               rng.uniform(0.010, 0.016, n), beyond=0.018)  # fmt: skip
-        n = 26  # beside the face
-        _cards(tuft, rng, path, rng.uniform(-0.4, 0.8, n), rng.uniform(0.0, 0.5, n), rng.uniform(0.7, 1.0, n), (8, 15),
-               0.0045, rng.uniform(0.008, 0.012, n))  # fmt: skip
-        n = 30  # over the parting
-        _cards(tuft, rng, path, rng.uniform(0, 13, n), np.zeros(n), rng.uniform(0.12, 0.25, n), (4, 12), 0.0012,
-               rng.uniform(0.006, 0.009, n), rooted=True)  # fmt: skip
+        n = 44  # locks
+        first = rng.uniform(0.12, 0.60, n)
+        _cards(tuft, rng, path, rng.uniform(0, COLUMNS - 1, n) * rng.random(n) ** 0.4, first, first + 0.26, (0, 12), 0.0030,
+               rng.uniform(0.008, 0.011, n))  # fmt: skip
+        n = 30  # ends, ragged
+        _cards(tuft, rng, path, rng.uniform(0, COLUMNS - 1, n), rng.uniform(0.80, 0.86, n), np.full(n, 1.0), (8, 15), 0.004,
+               rng.uniform(0.009, 0.013, n), beyond=0.016)  # fmt: skip
+        n = 22  # beside the face
+        first = rng.uniform(0.05, 0.75, n)
+        _cards(tuft, rng, path, rng.uniform(-0.3, 0.6, n), first, first + 0.25, (8, 15), 0.004,
+               rng.uniform(0.006, 0.010, n))  # fmt: skip
+        n = 34  # over the parting
+        _cards(tuft, rng, path, rng.uniform(0, 13, n), np.zeros(n), rng.uniform(0.08, 0.16, n), (4, 12), 0.0010,
+               rng.uniform(0.005, 0.008, n), rooted=True)  # fmt: skip
     return tuft
 
 
