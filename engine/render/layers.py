@@ -175,7 +175,8 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil,
                 if density < _F(0.02):
                     continue
                 red, green, blue = hair_shading.lit_strand(
-                    r_at + rx * x, g_at + gx * x, l_at + lx * x, t_at + tx * x, s_at + sx * x, tone, strand, shift, look)
+                    r_at + rx * x, g_at + gx * x, l_at + lx * x, t_at + tx * x, s_at + sx * x,
+                    tone, strand, shift, look)  # fmt: skip
                 veil[r, c, 0] += red * density
                 veil[r, c, 1] += green * density
                 veil[r, c, 2] += blue * density

@@ -15,7 +15,6 @@ from engine.render.face_model import REGION
 from engine.render.hair_paint import FUZZ, MEDIUM, SPARSE, TILE, TILES
 from engine.render.wearables import Tensors
 
-
 GUIDE = 12  # points of a guide strand
 
 
@@ -161,10 +160,10 @@ def finish(tuft: Tuft, scalp: Scalp, head: Tensors, bind_to: np.ndarray | None =
 
 def _shoulders(index, weight, rest, points, scalp):
     """Let the vertices that lie on the shoulders follow them: their third binding is a vertex of the bust."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     low = np.flatnonzero((scalp.neck < 0.05) & (scalp.normals != 0).any(1))
-    _, near = cKDTree(scalp.mean[low]).query(points)
+    near = np.asarray(KDTree(scalp.mean[low]).query(points)[1])
     main = weight.argsort(1)[:, ::-1]
     rows = np.arange(len(index))[:, None]
     index2, weight2 = index[rows, main].copy(), weight[rows, main].copy()

@@ -36,9 +36,10 @@ def guides(scalp: Scalp, side: int) -> tuple[np.ndarray, np.ndarray]:
                          0.10 * (1 - 2 * t)], -1)  # fmt: skip
         along = smoothstep(0.02, 0.30, np.array([s]))[0]
         ahead = aside * (1 - along) * on_head + down * (along * on_head + (1 - on_head))
-        ahead = ahead - normal * np.maximum((ahead * normal).sum(-1, keepdims=True) * -1, 0) * -1 * (high < 0.03)[:, None]
+        into = np.minimum((ahead * normal).sum(-1, keepdims=True), 0)
+        ahead = ahead - normal * into * (high < 0.03)[:, None]
         point = point + unit(ahead) * (length / (STEPS - 1))[:, None]
-        lift = (0.004 + thick * smoothstep(0.0, 0.18, np.array([s]))[0]) + 0.006 * smoothstep(0.6, 1.0, np.array([s]))[0]
+        lift = 0.004 + thick * smoothstep(0.0, 0.18, np.array([s]))[0] + 0.006 * smoothstep(0.6, 1.0, np.array([s]))[0]
         point = scalp.clear(point, lift)
         paths.append(point)
     path = np.stack(paths, 1)
@@ -79,17 +80,19 @@ def build(scalp: Scalp) -> Tuft:
         sheet = path + outward * groove[..., None]
         foot = path[:, :1]
         foot = np.repeat(foot, ROWS, 1)
-        add_sheet(tuft, sheet, foot, (0.0, 0.5) if side > 0 else (1.0, 0.5), shade=0.92, rest=shoulders(sheet), repeat=2)
+        span = (0.0, 0.5) if side > 0 else (1.0, 0.5)
+        add_sheet(tuft, sheet, foot, span, shade=0.92, rest=shoulders(sheet), repeat=2)
         bottom = smoothstep(1.0, 0.8, np.linspace(0, 1, ROWS))[None]
         inner = sheet - outward * (0.006 * smoothstep(0.0, 0.2, t)[:, None] * bottom)[..., None]
         add_lining(tuft, inner, foot)
         n = 44  # locks
         first = rng.uniform(0.12, 0.60, n)
-        _cards(tuft, rng, path, rng.uniform(0, COLUMNS - 1, n) * rng.random(n) ** 0.4, first, first + 0.26, (0, 12), 0.0030,
+        column = rng.uniform(0, COLUMNS - 1, n) * rng.random(n) ** 0.4
+        _cards(tuft, rng, path, column, first, first + 0.26, (0, 12), 0.0030,
                rng.uniform(0.008, 0.011, n))  # fmt: skip
         n = 30  # ends, ragged
-        _cards(tuft, rng, path, rng.uniform(0, COLUMNS - 1, n), rng.uniform(0.80, 0.86, n), np.full(n, 1.0), (8, 15), 0.004,
-               rng.uniform(0.009, 0.013, n), beyond=0.016)  # fmt: skip
+        _cards(tuft, rng, path, rng.uniform(0, COLUMNS - 1, n), rng.uniform(0.80, 0.86, n), np.full(n, 1.0), (8, 15),
+               0.004, rng.uniform(0.009, 0.013, n), beyond=0.016)  # fmt: skip
         n = 22  # beside the face
         first = rng.uniform(0.05, 0.75, n)
         _cards(tuft, rng, path, rng.uniform(-0.3, 0.6, n), first, first + 0.25, (8, 15), 0.004,

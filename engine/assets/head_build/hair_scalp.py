@@ -107,13 +107,13 @@ class Scalp:
 
     @cached_property
     def _near(self):
-        from scipy.spatial import cKDTree
+        from scipy.spatial import KDTree
 
         a, b, c = (self.mean[self.outer[:, k]] for k in range(3))
         p, q, r = (self.normals[self.outer[:, k]] for k in range(3))
         points = np.concatenate([(a + b + c) / 3, (a + b) / 2, (b + c) / 2, (c + a) / 2, a, b, c])
         normals = unit(np.concatenate([p + q + r, p + q, q + r, r + p, p, q, r]))
-        return cKDTree(points), normals, points
+        return KDTree(points), normals, points
 
     def height(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Signed height (...,) over the nearest skin and its normal (..., 3)."""
@@ -130,11 +130,11 @@ class Scalp:
 
     def bind(self, points: np.ndarray, triangles: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Vertices (n, 3) and weights (n, 3) of the nearest points of the skin (default: of the scalp)."""
-        from scipy.spatial import cKDTree
+        from scipy.spatial import KDTree
 
         triangles = self.triangles if triangles is None else triangles
         corner = self.mean[triangles]
-        _, near = cKDTree(corner.mean(1)).query(points, k=6)
+        near = np.asarray(KDTree(corner.mean(1)).query(points, k=6)[1])
         a = corner[near]
         e1, e2, d = a[:, :, 1] - a[:, :, 0], a[:, :, 2] - a[:, :, 0], points[:, None] - a[:, :, 0]
         aa, ab, bb = (e1 * e1).sum(-1), (e1 * e2).sum(-1), (e2 * e2).sum(-1)
