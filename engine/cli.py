@@ -91,8 +91,12 @@ def make_parser() -> argparse.ArgumentParser:
     live.add_argument("--window", action="store_true", help="preview window (the default)")
     live.add_argument("--camera", action="store_true", help="virtual camera for video calls and OBS")
 
-    sheet = _add(commands, "sheet", "a contact sheet of mouth shapes and expressions", _sheet, [common, picture])
-    sheet.add_argument("target", metavar="OUT.png")
+    sheet = _add(commands, "sheet", "contact sheets: visemes, emotions, angles, close-ups", _sheet, [common, picture])
+    sheet.add_argument("target", metavar="OUT_DIR", help="a folder; --identity all draws everybody")
+    sheet.add_argument("--clips", action="store_true", help="also a film of 10 s of each person speaking the sample")
+
+    identities = _add(commands, "identities", "the persons that are ready", _identities, [common, picture])
+    identities.add_argument("--picture", metavar="OUT.png", help="draw them")
 
     _add(commands, "plugins", "list installed plugins", _plugins, [])
     _add(commands, "doctor", "what is installed, what is missing, what each gives", _doctor, [])
@@ -158,7 +162,13 @@ def _live(options: argparse.Namespace) -> None:
 def _sheet(options: argparse.Namespace) -> None:
     from engine.offline import write_sheet
 
-    write_sheet(read_config(options), options.target)
+    write_sheet(read_config(options), options.target, options.clips)
+
+
+def _identities(options: argparse.Namespace) -> None:
+    from engine.offline import write_people
+
+    write_people(read_config(options), options.picture)
 
 
 def _plugins(options: argparse.Namespace) -> None:

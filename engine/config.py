@@ -54,7 +54,7 @@ class RenderSection(Section):
     )
 
 
-    identity: str = Field(default="default", description="who is shown: see `visema identities`, or random:NUMBER")
+    identity: str = Field(default="anna", description="who is shown: see `visema identities`, or random:NUMBER")
     quality: Literal["live", "offline", "plain"] = Field(
         default="live", description="live keeps up with speech; offline is slow and finer; plain has flat colours"
     )

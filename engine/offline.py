@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from engine.errors import ConfigError, EngineError
 from engine.frames import FPS, AudioTick, Moment
 from engine.motion import layout
 from engine.pipeline import Performer, Pipeline, tick_start_s
+from engine.render.plugin import scene_of
+
+SAMPLE = Path(__file__).parent / "assets" / "sample.opus"
+CLIP_TICKS = 10 * FPS
 
 
 def read_ticks(source: FileSource) -> Iterator[AudioTick]:
@@ -114,13 +119,65 @@ def write_motion(config: Config, source: str, target: str, quiet: bool = False) 
         print(f"{target}: {len(motion)} ticks of {len(layout.EXPRESSION)} coefficients")
 
 
-def write_sheet(config: Config, target: str) -> None:
-    """A contact sheet of the head: the mouth shapes, a smile, a blink, a turn."""
-    from engine.render.face_model import FaceModel
-    from engine.render.sheet import contact_sheet, write_png
+def write_sheet(config: Config, target: str, clips: bool = False) -> None:
+    """Contact sheets of the configured person, or of everybody for "all", and a film of each speaking 10 s."""
+    from engine.render.background import paint_background
+    from engine.render.proof import write_proof
 
-    write_png(target, contact_sheet(FaceModel.load(), config.render.size, config.render.background))
-    print(target)
+    paint_background(config.render.background, 16)  # a mistake, or alpha, is told before anything slow
+    configs = persons(config)
+    scenes = {name: scene_of(one) for name, one in configs.items()}
+    out = Path(target)
+    rows = write_proof(scenes, out, config.render.size, config.render.quality, lambda name: print(name, flush=True))
+    if clips:
+        for name, one in configs.items():
+            _speak(one, out / f"{name.replace(':', '')}.mp4")
+    print(f"{target}: {len(rows)} pictures of {', '.join(scenes)}")
+
+
+def write_people(config: Config, picture: str | None) -> None:
+    """A table of the ready persons, and a picture of them."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from engine.render.proof import draw_people
+    from engine.render.sheet import write_png
+
+    scenes = {name: scene_of(one) for name, one in persons(config, "all").items()}
+    table = Table("identity", "about")
+    for name, scene in scenes.items():
+        table.add_row(name, scene.person.about)
+    table.add_row("random:NUMBER", "somebody else for every number")
+    Console().print(table)
+    if picture:
+        people = draw_people(scenes, config.render.size, config.render.quality)
+        try:
+            write_png(picture, people)
+        except (OSError, ValueError) as error:
+            raise EngineError(f"cannot write {picture}: {error}") from None
+        print(picture)
+
+
+def persons(config: Config, who: str | None = None) -> dict[str, Config]:
+    """The configuration for each person that it (or `who`) names; "all" is every ready one."""
+    from engine.render.people import NAMES
+
+    who = who or config.render.identity
+    return {
+        name: config.model_copy(update={"render": config.render.model_copy(update={"identity": name})})
+        for name in (NAMES if who == "all" else (who,))
+    }
+
+
+def _speak(config: Config, target: Path) -> None:
+    """The first 10 s of the built-in sample, spoken."""
+    from engine.stream.movie import MovieWriter
+
+    performer = Performer(Pipeline(config), config.engine.seed)
+    with MovieWriter(target, config.render.size, config.render.size) as film:
+        for moment in performer.perform(islice(read_ticks(FileSource(str(SAMPLE))), CLIP_TICKS)):
+            film.write(moment)
+    print(target, flush=True)
 
 
 class _WriterThread:

@@ -216,9 +216,7 @@ def test_mistakes_get_one_clear_text(arguments, text, capsys, tmp_path):
     assert not list(tmp_path.glob("out.*")), "nothing half-made is left behind"
 
 
-def test_sheet_plugins_doctor_config(tmp_path, capsys):
-    assert main(["sheet", str(tmp_path / "sheet.png"), "--size", "96"]) == 0
-    assert (tmp_path / "sheet.png").stat().st_size > 10_000
+def test_plugins_doctor_config(capsys):
     assert main(["plugins"]) == 0 and main(["doctor"]) == 0 and main(["config"]) == 0
     out = capsys.readouterr().out
     assert "viseme" in out and "openvino" in out and "render.size" in out
@@ -226,7 +224,7 @@ def test_sheet_plugins_doctor_config(tmp_path, capsys):
 
 def test_help_of_every_command_and_python_m_engine():
     text = subprocess.run([sys.executable, "-m", "engine", "--help"], capture_output=True, text=True, check=True).stdout
-    for command in ("serve", "render", "live", "motion", "sheet", "plugins", "doctor", "train"):
+    for command in ("serve", "render", "live", "motion", "sheet", "identities", "plugins", "doctor", "train"):
         assert command in text
     for command in ("serve", "render", "live", "motion"):
         with pytest.raises(SystemExit) as stop:

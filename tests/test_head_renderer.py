@@ -10,10 +10,9 @@ from engine.render import visibility
 from engine.render.colour import parse_colour
 from engine.render.face_model import FaceModel
 from engine.render.head import HeadRenderer
-from engine.render.poses import POSES, pose
+from engine.render.poses import pose
 from engine.render.rasterizers import make_rasterizer
 from engine.render.shading import EYE, TEETH, TONGUE
-from engine.render.sheet import contact_sheet, write_png
 
 SIZE = 256
 WHITE = np.array([255, 255, 255])
@@ -145,15 +144,6 @@ def test_visibility_agrees_with_the_rasterizer(renderer: HeadRenderer) -> None:
         mine = samples[:, :SIZE, k] & visibility.ID_MASK
         # Back faces are left out here, so compare where the other one sees a front.
         assert (mine == ids).mean() > 0.995
-
-
-def test_contact_sheet(tmp_path) -> None:
-    sheet = contact_sheet(FaceModel.load(), size=96)
-    assert sheet.shape == ((96 + 22) * -(-len(POSES) // 4), 96 * 4, 3)
-    cells = {sheet[:96, i * 96 : (i + 1) * 96].tobytes() for i in range(4)}
-    assert len(cells) == 4
-    write_png(tmp_path / "sheet.png", sheet)
-    assert (tmp_path / "sheet.png").stat().st_size > 1000
 
 
 def test_colours() -> None:

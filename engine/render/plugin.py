@@ -3,28 +3,22 @@
 from dataclasses import replace
 
 from engine.config import Config
-from engine.errors import ConfigError
 from engine.plugin import Plugin
 from engine.render.camera import Camera
-from engine.render.scene import Light, Person, Scene
+from engine.render.scene import Light, Scene
 from engine.stage import Stage
 
 
 def scene_of(config: Config) -> Scene:
     """[render], [light] and [camera] as a scene. ConfigError: an identity that there is not."""
+    from engine.render.people import person
+
     return Scene(
-        person=person_of(config.render.identity),
+        person=person(config.render.identity),
         light=Light(**config.light.model_dump()),
         camera=Camera(**config.camera.model_dump()),
         background=config.render.background,
     )
-
-
-def person_of(name: str) -> Person:
-    """A person by name or random:SEED; ConfigError tells who there is."""
-    if name != "default":
-        raise ConfigError(f"render.identity = {name!r}: there is default")
-    return Person("default")
 
 
 def _build(config: Config) -> Stage:

@@ -1,24 +1,11 @@
-"""Contact sheets: one labelled picture of many expressions, to look at after every change."""
+"""Pictures side by side with labels, and as files."""
 
 from pathlib import Path
 
 import numpy as np
-import torch
-
-from engine.render.face_model import FaceModel
-from engine.render.head import HeadRenderer
-from engine.render.poses import POSES, pose
 
 COLUMNS = 4
 LABEL_PX = 22
-
-
-def contact_sheet(face: FaceModel, size: int = 384, background: str = "#3a4250") -> np.ndarray:
-    """Every pose of `poses.POSES` in its own labelled cell, uint8 (rows (size + 22), 4 size, 3)."""
-    renderer = HeadRenderer(face, size, background)
-    state = renderer.init_state(len(POSES))
-    heads = renderer.step(state, torch.from_numpy(np.stack([pose(name) for name in POSES]))).numpy()
-    return tile([label(head, name) for head, name in zip(heads, POSES, strict=True)])
 
 
 def tile(cells: list[np.ndarray], columns: int = COLUMNS) -> np.ndarray:
