@@ -140,7 +140,7 @@ def finish(tuft: Tuft, scalp: Scalp, head: Tensors, bind_to: np.ndarray | None =
     guides = [np.concatenate(values) for values in zip(*tuft.guides, strict=True)]
     hold, share = scalp.bind(guides[1], bind_to)
     foot = np.sum([scalp.mean[hold[:, k]] * share[:, k, None] for k in range(3)], 0)
-    return {
+    made = {
         "strands": (guides[0] - foot[:, None]).astype(np.float16),
         "strands_index": hold.astype(np.int32),
         "strands_weight": share.astype(np.float16),
@@ -156,6 +156,7 @@ def finish(tuft: Tuft, scalp: Scalp, head: Tensors, bind_to: np.ndarray | None =
         "occlusion": np.clip(dark, 0, 1).astype(np.float16),
         "hides": np.zeros(0, np.int32),
     }
+    return {name: np.ascontiguousarray(value) for name, value in made.items()}
 
 
 def _shoulders(index, weight, rest, points, scalp):
