@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from engine.config import Config, describe_config, load_config
-from engine.errors import DeviceError, EngineError
+from engine.errors import ConfigError, DeviceError, EngineError
 
 EXAMPLES = """\
 examples:
@@ -98,6 +98,12 @@ def make_parser() -> argparse.ArgumentParser:
     identities = _add(commands, "identities", "the persons that are ready", _identities, [common, picture])
     identities.add_argument("--picture", metavar="OUT.png", help="draw them")
 
+    bench = _add(commands, "bench", "milliseconds per picture, part by part", _bench, [common, picture])
+    bench.add_argument("what", metavar="WHAT", choices=("render",), help="render")
+    bench.add_argument("--json", metavar="FILE.json", help="write the figures")
+    bench.add_argument("--pictures", type=int, default=100, metavar="N", help="how many are drawn (default 100)")
+    bench.add_argument("--threads", type=int, default=1, metavar="N", help="at most (default 1)")
+
     _add(commands, "plugins", "list installed plugins", _plugins, [])
     _add(commands, "doctor", "what is installed, what is missing, what each gives", _doctor, [])
     _add(commands, "config", "all settings with their defaults", _config, [])
@@ -169,6 +175,18 @@ def _identities(options: argparse.Namespace) -> None:
     from engine.offline import write_people
 
     write_people(read_config(options), options.picture)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from engine.bench import bench_render, print_bench
+    from engine.offline import write_text
+
+    if options.pictures < 1 or options.threads < 1:
+        raise ConfigError("--pictures and --threads are 1 or more")
+    report = bench_render(read_config(options), options.pictures, options.threads)
+    print_bench(report)
+    if options.json:
+        write_text(options.json, json.dumps(report, indent=1) + "\n")
 
 
 def _plugins(options: argparse.Namespace) -> None:

@@ -69,7 +69,7 @@ def render_file(
         "parts_ms": {name: part.percentiles() for name, part in pipeline.timings.items()},
     }
     if stats:
-        _write_text(stats, json.dumps(report, indent=1) + "\n")
+        write_text(stats, json.dumps(report, indent=1) + "\n")
     if not quiet:
         print(f"{target}: {seconds:.1f} s, real-time factor {report['real_time_factor']:.2f}")
     return report
@@ -245,7 +245,8 @@ def _refuse_overwriting_source(source: str, target: str) -> None:
         raise ConfigError(f"IN and OUT are the same file: {source}")
 
 
-def _write_text(path: str, text: str) -> None:
+def write_text(path: str, text: str) -> None:
+    """Write a file; EngineError if that cannot be."""
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:

@@ -222,9 +222,21 @@ def test_plugins_doctor_config(capsys):
     assert "viseme" in out and "openvino" in out and "render.size" in out
 
 
+def test_bench_writes_what_checks_rely_on(tmp_path):
+    target = tmp_path / "bench.json"
+    assert main(["bench", "render", "--json", str(target), "--size", "96", "--pictures", "4"]) == 0
+    report = json.loads(target.read_text())
+    assert set(report) >= {"p50_ms", "p99_ms", "size", "threads", "quality", "parts"}
+    assert (report["size"], report["threads"], report["quality"]) == (96, 1, "live")
+    parts = report["parts"]
+    assert set(parts) >= {"vertices", "shading", "visibility", "the rest"}
+    assert 0 < sum(part["p50_ms"] for part in parts.values()) < 2 * report["p50_ms"]
+    assert main(["bench", "render", "--pictures", "0"]) == 2
+
+
 def test_help_of_every_command_and_python_m_engine():
     text = subprocess.run([sys.executable, "-m", "engine", "--help"], capture_output=True, text=True, check=True).stdout
-    for command in ("serve", "render", "live", "motion", "sheet", "identities", "plugins", "doctor", "train"):
+    for command in ("serve", "render", "live", "motion", "sheet", "identities", "bench", "plugins", "doctor", "train"):
         assert command in text
     for command in ("serve", "render", "live", "motion"):
         with pytest.raises(SystemExit) as stop:
