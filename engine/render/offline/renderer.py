@@ -1,0 +1,191 @@
+"""The offline renderer: one picture in seconds, as good as this engine can."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from engine.motion import layout
+from engine.render.background import paint_background
+from engine.render.face_model import REGION, FaceModel
+from engine.render.head import NEAREST_M
+from engine.render.offline import gbuffer, parts, skin
+from engine.render.offline.eyes import Eye, shade_eye
+from engine.render.offline.irradiance import Receivers, gather
+from engine.render.offline.lights import Lights, make_lights
+from engine.render.offline.mesh import refine, smooth_points, spread
+from engine.render.offline.strands import Strands
+from engine.render.scene import Scene
+from engine.render.shading import BROWS, EYE, HAIR, LASHES, SKIN, STRANDS, TEETH, TONGUE
+from engine.render.wardrobe import dress, paint_looks
+from engine.stage import Stage, State
+
+SCALE = 3  # samples per pixel each way
+BOUNCE = np.array([0.30, 0.17, 0.13], np.float32)  # light that skin around a dent sends into it
+HULL = 0.35  # how bright the hair's ground is below the strands
+
+
+@dataclass(slots=True)
+class OfflineState(State):
+    """background uint8 (S, H, W, 3); picture uint8 (S, H, W, 3), which `step` returns and overwrites."""
+
+    background: torch.Tensor
+    picture: torch.Tensor
+
+
+class OfflineRenderer(Stage):
+    """Motion float32 (S, M) -> RGB uint8 (S, H, W, 3), row 0 on top. One thread, deterministic, some seconds each.
+
+    The same scene, exposure and tone as `HeadRenderer`; pixels without any head are exactly the background's.
+    """
+
+    lookahead = 0
+
+    def __init__(self, scene: Scene, size: int = 512, background: str | None = None, face: FaceModel | None = None):
+        self.scene, self.size, self.camera = scene, size, scene.camera
+        self.face = face or FaceModel.of(scene.person)
+        self._background = torch.from_numpy(paint_background(background or scene.background, size))
+        self._rest = layout.vector(**scene.person.rest)
+        self.wardrobe, self.looks = dress(self.face), paint_looks(self.face, scene)
+        self.fine = refine(self.face)
+        kinds = np.repeat(self.wardrobe.kinds, 4)
+        self._kinds = kinds
+        self._second = np.repeat(self.face.triangle_region == REGION["collar"], 4)
+        self._drawn = np.where(np.isin(kinds, (LASHES, BROWS, STRANDS)), 0, 1).astype(np.uint8)
+        self._drawn[np.isin(kinds, (TONGUE, HAIR))] = 2
+        dense = np.repeat(self.face.alpha[self.face.triangles].min(1) > 0.5, 4)
+        casting = ~np.isin(kinds, (LASHES, BROWS, STRANDS)) | ((kinds == STRANDS) & dense)
+        self._casters = np.ascontiguousarray(self.fine.triangles[casting])
+        self.lights = make_lights(self.looks.lamps, scene.light.softness)
+        self.strands = Strands(self.face, scene.person)
+
+    def init_state(self, slots: int) -> OfflineState:
+        return OfflineState(
+            self._background.repeat(slots, 1, 1, 1), torch.zeros(slots, self.size, self.size, 3, dtype=torch.uint8)
+        )
+
+    def set_background(self, state: OfflineState, slot: int, background: str) -> None:
+        """Change one session's background from its next picture on; ConfigError if it is none."""
+        state.background[slot] = torch.from_numpy(paint_background(background, self.size))
+
+    def step(self, state: OfflineState, x: torch.Tensor) -> torch.Tensor:
+        for slot in range(len(x)):
+            motion = np.clip(np.nan_to_num(x[slot].numpy(), nan=0.0), -8.0, 8.0) + self._rest
+            light, covered = self.draw(motion)
+            state.picture[slot] = torch.from_numpy(self.develop(light, covered, state.background[slot].numpy()))
+        return state.picture
+
+    def draw(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Linear light float32 (R, R, 3) of every sample, R = SCALE x size, and whether something is there."""
+        shape = self.scene.person.shape
+        coarse = self.face.vertices(motion, shape if shape.any() else None)
+        points, normals = smooth_points(coarse, self.face.normals(coarse), self.fine)
+        fields = spread(np.concatenate([self.wardrobe.fields, self._creases(motion)[:, None]], 1), self.fine)
+        side = SCALE * self.size
+        near, face = np.zeros((side, side), np.float32), np.zeros((side, side), np.int32)
+        screen = self.project(points)
+        gbuffer.cover(screen, self.fine.triangles, self._drawn, near, face)
+        seen = gbuffer.collect(face, screen, self.fine.triangles, points, normals, fields)
+        light = np.zeros((side * side, 3), np.float32)
+        light[seen.at] = self.shade(seen, points, motion, near)
+        light = light.reshape(side, side, 3)
+        covered = face > 0
+        self.strands.draw(coarse, self.face.head_rotation(motion), points, self._casters, self, near, light, covered)
+        return light, covered
+
+    def shade(self, seen: gbuffer.Points, points: np.ndarray, motion: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """Linear colour float32 (n, 3) of the seen samples."""
+        looks, kind = self.looks, self._kinds[seen.face]
+        n = len(kind)
+        albedo, rough, gloss = parts.colours(kind, seen.field, seen.place, looks, self._second[seen.face],
+                                             HULL if self.strands.on_hull else 1.0)  # fmt: skip
+        dent, soft = np.zeros(n, np.float32), np.flatnonzero(kind == SKIN)
+        own = [a[soft] for a in (seen.normal, seen.field, albedo, rough, gloss, dent)]
+        skin.surface(own[0], own[1], looks.skin, looks.pores, looks.wrinkles, looks.tints[3], *own[2:])
+        for whole, part in zip((seen.normal, albedo, rough, gloss, dent), (own[0], *own[2:]), strict=True):
+            whole[soft] = part
+        lens = self.lens()
+        balls = []
+        for side, (centre, radius, turned) in enumerate(zip(*self.eyes(motion), strict=True)):
+            region = REGION[("eye_left", "eye_right")[side]]
+            at = np.flatnonzero(self.face.triangle_region[seen.face // 4] == region)
+            eye = Eye(seen.place[at].astype(np.float64), lens, centre.astype(np.float64), float(radius), turned)
+            seen.normal[at] = eye.white
+            balls.append((at, eye))
+        towards = (lens - seen.place).astype(np.float32)
+        towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+        here = Receivers(seen.place, seen.normal, towards, rough)
+        lamps, shine = gather(points, self._casters, self._some(True), here)
+        sky, _ = gather(points, self._casters, self._some(False), here)
+        whole = self._open_sky(seen.normal)
+        share = np.clip(sky[:, 1] / np.maximum(whole[:, 1], 1e-6), 0, 1)
+        light = lamps + sky + (1 - share)[:, None] * BOUNCE * (whole + 0.35 * looks.lamps[4])
+        inner = np.isin(kind, (TEETH, TONGUE))
+        light[inner] += 0.10 * whole[inner] * share[inner, None]
+        self._scatter(seen, soft, light, near)
+        out = albedo * light * (1 - 0.40 * dent)[:, None]
+        grazing = 1 - np.clip((seen.normal * towards).sum(1), 0, 1)
+        mirror = (0.02 + 0.25 * grazing**5) * gloss * share * 0.5
+        out += shine * gloss[:, None] + mirror[:, None] * whole
+        for at, eye in balls:
+            out[at] = shade_eye(eye, light[at], share[at], looks.iris, looks.lamps)
+        return out.astype(np.float32)
+
+    def _some(self, lamps: bool) -> Lights:
+        pick = self.lights.shines == lamps
+        return Lights(self.lights.towards[pick], self.lights.colour[pick], self.lights.shines[pick])
+
+    def _open_sky(self, normal: np.ndarray) -> np.ndarray:
+        """Light (n, 3) of the whole sky when nothing hides it."""
+        sky = self._some(False)
+        return np.maximum(normal @ sky.towards.T, 0) @ sky.colour
+
+    def _scatter(self, seen: gbuffer.Points, soft: np.ndarray, light: np.ndarray, near: np.ndarray) -> None:
+        """Let the light spread inside the skin; light (n, 3) is changed in place at `soft`."""
+        side = near.shape[0]
+        big, other = np.zeros((side * side, 3), np.float32), np.zeros((side, side, 3), np.float32)
+        at = seen.at[soft]
+        big[at] = light[soft]
+        mask = np.zeros(side * side, np.uint8)
+        mask[at] = 1
+        mask, big = mask.reshape(side, side), big.reshape(side, side, 3)
+        depth = (1 / np.maximum(near, 1e-6)).astype(np.float32)
+        steps, weight = skin.profile(side / self.camera.height_m / 1000)
+        skin.scatter(big, depth, mask, steps, weight, False, other)
+        skin.scatter(other, depth, mask, steps, weight, True, big)
+        light[soft] = big.reshape(-1, 3)[at]
+
+    def _creases(self, motion: np.ndarray) -> np.ndarray:
+        looks = self.looks
+        depth = np.minimum(np.maximum(looks.gain @ motion[: layout.E], 0) + looks.rest, 1.2)
+        return self.wardrobe.wrinkles @ depth
+
+    def eyes(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Centres, radii and rotations of the balls: see `FaceModel.eyes`."""
+        shape = self.scene.person.shape
+        return self.face.eyes(motion, shape if shape.any() else None)
+
+    def lens(self) -> np.ndarray:
+        """Where the picture is taken from, float64 (3,) in metres."""
+        return np.array(self.camera.centre, np.float64) + [0, 0, self.camera.distance_m]
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Column and row in the big picture and nearness, float32 (n, 3)."""
+        camera, side = self.camera, SCALE * self.size
+        depth = camera.distance_m + camera.centre[2] - points[:, 2]
+        near = (depth > NEAREST_M) / np.maximum(depth, NEAREST_M)
+        scale = camera.focal(side) * near
+        return np.stack([
+            side / 2 + (points[:, 0] - camera.centre[0]) * scale,
+            side / 2 - (points[:, 1] - camera.centre[1]) * scale, near,
+        ], 1).astype(np.float32)  # fmt: skip
+
+    def develop(self, light: np.ndarray, covered: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
+        """Tone every sample, then average: uint8 (H, W, 3). Edges mix bytes with the background, as live."""
+        tones = self.looks.tones
+        steps = (len(tones) - 1) / 2
+        shown = tones[np.minimum((np.maximum(light, 0) * steps + 0.5).astype(np.int32), len(tones) - 1)]
+        back = np.repeat(np.repeat(backdrop, SCALE, 0), SCALE, 1)
+        mixed = np.where(covered[..., None], shown, back)
+        size = self.size
+        return (mixed.reshape(size, SCALE, size, SCALE, 3).mean((1, 3), dtype=np.float32) + 0.5).astype(np.uint8)
