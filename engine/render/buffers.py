@@ -86,7 +86,7 @@ class BufferReader:
         kept = ~np.isin(kinds, (LASHES, BROWS, STRANDS)) | dense
         self._triangles = np.ascontiguousarray(self.face.triangles[kept])
         self._sided = np.isin(kinds[kept], (TONGUE, HAIR, STRANDS)).astype(np.uint8)
-        still = self.face.neck_weight[self._triangles].mean(1) < 0.5
+        still = self.face.neck_weight[self._triangles].mean(1) < 0.2
         skin = self.face.triangle_region[kept] == REGION["skin"]
         parts = np.full(len(self._triangles), FACE, np.uint8)
         parts[np.isin(kinds[kept], (HAIR, STRANDS))] = HAIR_MASK

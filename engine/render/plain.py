@@ -161,8 +161,9 @@ def _flat_colours(face: FaceModel, scene: Scene, tints: np.ndarray) -> np.ndarra
     out += (tints[LIP] - out) * face.masks[:, :1]
     brow = np.clip(face.masks[:, MASKS.index("brow")] * 1.2, 0, 1)[:, None] * scene.person.hair.brows * 0.6
     out += (tints[HAIR_TONE] - out) * np.clip(brow, 0, 1)
-    for names, row in ((("hair", "beard", "strands"), HAIR_TONE), (("shirt",), CLOTH_TONE), (("collar",), CLOTH_SECOND)):
-        out[np.isin(face.vertex_region, [REGION[name] for name in names])] = tints[row]
+    worn = {"hair": HAIR_TONE, "beard": HAIR_TONE, "strands": HAIR_TONE, "shirt": CLOTH_TONE, "collar": CLOTH_SECOND}
+    for name, row in worn.items():
+        out[face.vertex_region == REGION[name]] = tints[row]
     for name, colour in _OTHER.items():
         out[face.vertex_region == REGION[name]] = colour
     eyes = scene.person.eyes

@@ -13,9 +13,19 @@ def make_renderer(scene: Scene, size: int = 512, quality: str = "live") -> Any:
 
     ConfigError: a quality that there is not.
     """
+    from engine.render.face_model import FaceModel
+
+    face = FaceModel.of(scene.person)
     if quality == "live":
-        from engine.render.face_model import FaceModel
         from engine.render.head import HeadRenderer
 
-        return HeadRenderer(scene, size, face=FaceModel.of(scene.person))
-    raise ConfigError(f"render.quality = {quality!r}: there is live")
+        return HeadRenderer(scene, size, face=face)
+    if quality == "offline":
+        from engine.render.offline.renderer import OfflineRenderer
+
+        return OfflineRenderer(scene, size, face=face)
+    if quality == "plain":
+        from engine.render.plain import PlainRenderer
+
+        return PlainRenderer(scene, size, face=face)
+    raise ConfigError(f"render.quality = {quality!r}: there are {', '.join(QUALITIES)}")

@@ -50,7 +50,9 @@ def make_lights(lamps: np.ndarray, softness_deg: float) -> Lights:
     towards.append(sky)
     colour.append((table[GROUND] + (table[SKY] - table[GROUND]) * up) * 4 / len(sky))
     shines += [False] * len(sky)
-    return Lights(*(np.concatenate(x).astype(np.float32) for x in (towards, colour)), np.array(shines))
+    return Lights(
+        np.concatenate(towards).astype(np.float32), np.concatenate(colour).astype(np.float32), np.array(shines)
+    )
 
 
 def _disc(middle: np.ndarray, radius: float, count: int) -> np.ndarray:

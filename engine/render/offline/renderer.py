@@ -16,7 +16,7 @@ from engine.render.offline.lights import Lights, make_lights
 from engine.render.offline.mesh import refine, smooth_points, spread
 from engine.render.offline.strands import Strands
 from engine.render.scene import Scene
-from engine.render.shading import BROWS, EYE, HAIR, LASHES, SKIN, STRANDS, TEETH, TONGUE
+from engine.render.shading import BROWS, HAIR, LASHES, SKIN, STRANDS, TEETH, TONGUE
 from engine.render.wardrobe import dress, paint_looks
 from engine.stage import Stage, State
 

@@ -1,0 +1,92 @@
+"""Two qualities and the plain one draw the same scene; the buffers mean what they say."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import ConfigError
+from engine.motion import layout
+from engine.render.buffers import BACKGROUND, FACE, HAIR_MASK, SHOULDERS, BufferReader
+from engine.render.poses import pose
+from engine.render.qualities import QUALITIES, make_renderer
+from engine.render.scene import Person, Scene
+
+SIZE = 96
+SCENE = Scene(Person("somebody"), background="green")
+GREEN = np.array([0, 255, 0])
+
+
+def picture(renderer, motion: np.ndarray) -> np.ndarray:
+    return renderer.step(renderer.init_state(1), torch.from_numpy(motion[None]))[0].numpy().copy()
+
+
+@pytest.fixture(scope="module")
+def renderers() -> dict:
+    return {quality: make_renderer(SCENE, SIZE, quality) for quality in QUALITIES}
+
+
+def test_an_unknown_quality_is_named() -> None:
+    with pytest.raises(ConfigError, match="live, offline, plain"):
+        make_renderer(SCENE, SIZE, "best")
+
+
+@pytest.mark.parametrize("quality", ["offline", "plain"])
+def test_silhouette_is_that_of_live(renderers: dict, quality: str) -> None:
+    """Below the hair, whose strands only some qualities draw, edges agree within a pixel."""
+    live, other = ((picture(renderers[q], pose("AA")) != GREEN).any(-1) for q in ("live", quality))
+    low = slice(int(0.55 * SIZE), SIZE)
+    for one, two in ((live, other), (other, live)):
+        wide = np.zeros_like(two)
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                wide |= np.roll(two, (dy, dx), (0, 1))
+        assert not (one & ~wide)[low].any()
+        assert (one & ~wide).mean() < 0.02
+
+
+@pytest.mark.parametrize("quality", ["offline", "plain"])
+def test_same_motion_same_picture(renderers: dict, quality: str) -> None:
+    first = picture(renderers[quality], pose("smile"))
+    picture(renderers[quality], pose("left"))
+    assert (picture(renderers[quality], pose("smile")) == first).all()
+
+
+@pytest.mark.parametrize("quality", ["offline", "plain"])
+def test_strange_motion_does_no_harm(renderers: dict, quality: str) -> None:
+    renderer = renderers[quality]
+    broken = pose("neutral")
+    broken[[layout.INDEX[name] for name in ("headZ", "jawOpen")]] = np.nan, np.nan
+    assert (picture(renderer, broken) == picture(renderer, pose("neutral"))).all()
+    assert (picture(renderer, layout.vector(headX=5.0))[: SIZE // 2] == GREEN).all(-1).mean() > 0.8
+    picture(renderer, layout.vector(headZ=1.6, headY=0.1))
+
+
+def test_background_is_of_the_slot(renderers: dict) -> None:
+    renderer = renderers["plain"]
+    state = renderer.init_state(2)
+    renderer.set_background(state, 1, "#102030")
+    both = renderer.step(state, torch.from_numpy(np.stack([pose("neutral")] * 2))).numpy()
+    assert (both[0, 0, 0] == GREEN).all() and (both[1, 0, 0] == [0x10, 0x20, 0x30]).all()
+
+
+def test_buffers_mean_what_they_say() -> None:
+    reader = BufferReader(SCENE, SIZE)
+    out = reader.read(pose("neutral"))
+    assert {out.masks.dtype, out.normals.dtype, out.uv.dtype, out.depth.dtype} == {np.dtype(np.float32)}
+    assert np.allclose(out.masks.sum(-1), 1)
+    seen = out.masks[..., BACKGROUND] < 1
+    assert np.allclose(np.linalg.norm(out.normals[seen], axis=-1), 1, atol=1e-3)
+    assert (out.normals[~seen] == 0).all() and (out.depth[~seen] == 0).all()
+    # The nose is nearer than the ears, in metres from the lens, and looks at it.
+    tip = reader.face.mean[reader.face.masks[:, 2].argmax()]
+    camera = SCENE.camera
+    row = int(SIZE / 2 - (tip[1] - camera.centre[1]) * camera.focal(SIZE) / camera.distance_m)
+    lens = camera.centre[2] + camera.distance_m
+    assert abs(out.depth[row, SIZE // 2] - (lens - reader.face.mean[:, 2].max())) < 0.02
+    assert out.depth[seen].min() > 1.2 and out.depth.max() < 1.8
+    assert out.normals[row, SIZE // 2, 2] > 0.5
+    assert out.masks[row, SIZE // 2, FACE] == 1
+    assert out.masks[-1, SIZE // 2, SHOULDERS] == 1
+    assert out.masks[: SIZE // 4, :, HAIR_MASK].max() == 1
+    aside = reader.read(pose("left"))
+    assert np.abs(aside.masks[-1] - out.masks[-1]).max() <= 0.5  # shoulders stay
