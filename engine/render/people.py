@@ -27,43 +27,43 @@ LOOKS: dict[str, tuple[str, Skin, Eyes, Hair, Dress, dict[str, float]]] = {
     "anna": (
         "a young woman with brown hair",
         Skin(melanin=0.22, blood=0.5, age=0.08, gloss=0.40, lips=0.35), GREEN,
-        Hair("short", melanin=0.72, red=0.30), Dress("crew", (0.16, 0.33, 0.36), (0.85, 0.85, 0.83)), {},
+        Hair("short", melanin=0.72, red=0.30), Dress("crew", (0.16, 0.33, 0.36), (0.13, 0.28, 0.31)), {},
     ),
     "ben": (
         "a man in his thirties with stubble",
         Skin(melanin=0.26, blood=0.55, age=0.28, stubble=0.65, gloss=0.40, lips=0.05), BLUE,
-        Hair("short", melanin=0.66, red=0.25), Dress("crew", (0.24, 0.28, 0.36), (0.82, 0.84, 0.86)), {},
+        Hair("short", melanin=0.66, red=0.25), Dress("shirt", (0.36, 0.46, 0.58), (0.80, 0.80, 0.78)), {},
     ),
     "zuri": (
         "a dark-skinned woman with curls",
         Skin(melanin=0.80, blood=0.45, age=0.12, gloss=0.50, lips=0.40), DARK,
-        Hair("short", melanin=0.97, red=0.10), Dress("crew", (0.62, 0.34, 0.14), (0.90, 0.85, 0.75)), {},
+        Hair("short", melanin=0.97, red=0.10), Dress("crew", (0.58, 0.36, 0.17), (0.52, 0.31, 0.14)), {},
     ),
     "kenji": (
         "a young man from East Asia",
         Skin(melanin=0.27, blood=0.42, age=0.06, stubble=0.05, gloss=0.42, lips=0.10), DARK,
-        Hair("short", melanin=0.97, red=0.05), Dress("crew", (0.70, 0.72, 0.73), (0.20, 0.22, 0.26)), {},
+        Hair("short", melanin=0.97, red=0.05), Dress("crew", (0.68, 0.70, 0.72), (0.24, 0.27, 0.32)), {},
     ),
     "ruth": (
         "an older woman with grey hair",
         Skin(melanin=0.18, blood=0.50, age=0.85, gloss=0.30, lips=0.30), GREY,
         Hair("short", melanin=0.45, red=0.20, grey=0.85, brows=0.7),
-        Dress("crew", (0.36, 0.20, 0.30), (0.88, 0.86, 0.82)), {},
+        Dress("shirt", (0.42, 0.24, 0.35), (0.85, 0.82, 0.78)), {},
     ),
     "omar": (
         "a bald, bearded man in his fifties",
         Skin(melanin=0.46, blood=0.50, age=0.55, stubble=0.9, gloss=0.45, lips=0.05), BROWN,
-        Hair("none", melanin=0.90, red=0.15, grey=0.35), Dress("crew", (0.20, 0.24, 0.22), (0.85, 0.85, 0.83)), {},
+        Hair("none", melanin=0.90, red=0.15, grey=0.35), Dress("shirt", (0.24, 0.29, 0.26), (0.60, 0.58, 0.52)), {},
     ),
     "freya": (
         "a fair woman with long hair",
         Skin(melanin=0.08, blood=0.55, age=0.10, freckles=0.45, gloss=0.38, lips=0.30), BLUE,
-        Hair("short", melanin=0.28, red=0.35), Dress("crew", (0.55, 0.60, 0.66), (0.95, 0.95, 0.93)), {},
+        Hair("short", melanin=0.28, red=0.35), Dress("crew", (0.52, 0.57, 0.63), (0.46, 0.51, 0.57)), {},
     ),
     "arjun": (
         "a young man from South Asia",
         Skin(melanin=0.52, blood=0.48, age=0.12, stubble=0.45, gloss=0.42, lips=0.08), BROWN,
-        Hair("short", melanin=0.96, red=0.10), Dress("crew", (0.30, 0.33, 0.27), (0.86, 0.84, 0.80)), {},
+        Hair("short", melanin=0.96, red=0.10), Dress("hoodie", (0.33, 0.36, 0.30), (0.86, 0.84, 0.80)), {},
     ),
 }  # fmt: skip
 NAMES = tuple(LOOKS)
