@@ -12,7 +12,7 @@ from engine.assets.head_build.parts import Part, cast_rays, grid_triangles, vert
 from engine.assets.head_build.wear import Bare
 
 INSIDE = np.array([0.0, 4.85, 0.20])  # dm: neck, shoulders and chest are seen from here without hiding each other
-POLAR = np.linspace(0.40, 1.9, 44)  # rad from straight up
+POLAR = np.linspace(0.40, 2.4, 56)  # rad from straight up
 Neckline = Callable[[np.ndarray], np.ndarray]
 
 

@@ -101,11 +101,12 @@ def build_shirt(bare: Bare) -> Part:
     height = -0.24 * (1 - front) - 0.10 * front  # how far the stand climbs
     reach = 0.20 + 0.24 * front  # how far the leaf falls
     turn = side * 0.06 * front
-    stand = [(0.06, 0.03, 0, 0), (0.0, 0.05, 0, 0), (0.5 * height, 0.055, 0, 0), (height, 0.065, 0, 0)]
+    stand = [(0.06, 0.03, 0, 0), (0.0, 0.05, 0, 0), (0.5 * height, 0.055, 0, 0), (height, 0.065, 0, 0),
+             (height, 0.050, 0, 0), (0.5 * height, 0.035, 0, 0), (0.0, 0.0, 0, 0)]  # fmt: skip
     leaf = [
         (height, 0.065, 0.0, 0), (height, 0.085, 0.022, 0), (height + 0.03, 0.112, 0.010, 0.15 * turn),
         (0.4 * height, 0.128, 0, 0.35 * turn), (0.35 * reach, 0.115, 0, 0.6 * turn),
-        (0.7 * reach, 0.100, 0, 0.85 * turn), (reach, 0.090, 0, turn), (reach, 0.06, 0, turn),
+        (0.7 * reach, 0.100, 0, 0.85 * turn), (reach, 0.085, 0, turn), (reach - 0.01, 0.05, 0, turn),
     ]  # fmt: skip
     return join([build_cloth(bare, shirt_line, 0.040), sweep(rings, around, stand, SHIRT, closed=False),
                  sweep(rings, around, leaf, SHIRT, closed=False, climbs=False), *_placket(rings)])  # fmt: skip
@@ -120,7 +121,7 @@ def _placket(rings: NeckRings) -> list[Part]:
     for middle in (0.76, 1.12):
         rows = ((0.030, 0.050), (0.028, 0.066), (0.001, 0.062))
         disc = [(middle + r * np.sin(ring), lift, 0, r * np.cos(ring) / 0.62) for r, lift in rows]
-        parts.append(sweep(rings, np.zeros(len(ring)), disc, COLLAR))
+        parts.append(sweep(rings, np.zeros(len(ring)), disc, COLLAR, climbs=False))
     return parts
 
 
@@ -149,7 +150,7 @@ def _cord(rings: NeckRings, side: int) -> Part:
     thick = np.where(along > 0.90, 0.028, 0.017)
     ring = np.linspace(0, 2 * np.pi, 7, endpoint=False)
     profile = [
-        (down, 0.075 + 0.06 * np.exp(-along / 0.12) + thick * np.sin(t), 0, thick * np.cos(t) / 0.62) for t in ring
+        (down, 0.088 + 0.05 * np.exp(-along / 0.12) + thick * np.sin(t), 0, thick * np.cos(t) / 0.62) for t in ring
     ]
     index_rows = [(d, lift, rise, around + turn) for d, lift, rise, turn in profile]
     index_rows.append(index_rows[0])
