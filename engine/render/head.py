@@ -60,7 +60,7 @@ class HeadRenderer(Stage):
         self._identity[: len(scene.person.shape)] = torch.as_tensor(scene.person.shape)
         self._rest = layout.vector(**scene.person.rest)
         self.wardrobe = dress(self.face)
-        self.looks = paint_looks(self.face, scene)
+        self.looks = paint_looks(self.face, scene, size)
 
     def init_state(self, slots: int) -> HeadState:
         size = self.size
@@ -146,8 +146,8 @@ class HeadRenderer(Stage):
         """Shade what is seen, then blend the thin layers over it."""
         wear, looks = self.wardrobe, self.looks
         faces, nears = np.empty(4, np.int64), np.empty(4, np.float32)  # kernels may not allocate
-        surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, looks.skin, looks.pores,
-                     looks.wrinkles, looks.iris, looks.hair, looks.look, looks.tints, looks.lamps,
+        surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, looks.texels, looks.creases,
+                     looks.iris, looks.hair, looks.look, looks.tints, looks.lamps,
                      faces, nears, light)  # fmt: skip
         layers.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, looks.hair,
                        looks.look, np.empty(surface.FIELDS, np.float32), veil, light)  # fmt: skip

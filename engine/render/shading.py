@@ -26,6 +26,7 @@ from engine.render.lighting import (
 from engine.render.relief import SLOPE
 
 _F = np.float32
+TEXEL_PAD = 8  # unused columns of a texel map: rows of a power of two bytes share a cache set
 IRIS = _F(0.43)  # sine of the angle between the gaze and the iris's rim
 # Rows of the colours a person brings along, linear: see `wardrobe.colours`.
 HAIR_TONE, CLOTH_TONE, CLOTH_SECOND, LIP, SKIN_LIGHT = range(5)
@@ -77,6 +78,33 @@ def sample4(image, u, v):
     p3 = (_F(image[r0, c0, 3]) * a + _F(image[r0, c1, 3]) * b + _F(image[r1, c0, 3]) * d
           + _F(image[r1, c1, 3]) * e) * k
     return p0, p1, p2, p3
+
+
+@inlined
+def sample8(image, u, v):
+    """Bilinear, clamped look-up of eight bytes at once: image uint64 (h, w) -> bytes 0, 2, 4, 6 and 1, 3, 5, 7.
+
+    Each of the two numbers holds four lanes of 16 bits, a byte and eight bits behind its point: weights are whole
+    numbers that sum to 256, so lanes never run over and one multiplication serves four of them.
+    """
+    height, width = image.shape[0], image.shape[1] - TEXEL_PAD
+    x = np.int64(min(max(u * _F(width * 256) - _F(128.0), _F(0.0)), _F(width * 256 - 258)))
+    y = np.int64(min(max(v * _F(height * 256) - _F(128.0), _F(0.0)), _F(height * 256 - 258)))
+    c, r, fx, fy = np.uintp(x >> 8), np.uintp(y >> 8), x & 255, y & 255
+    one, mask, eight = np.uintp(1), np.uint64(0x00FF00FF00FF00FF), np.uint64(8)
+    w3 = (fx * fy) >> 8
+    w1, w2 = fx - w3, fy - w3
+    a, b, d, e = np.uint64(256 - fx - w2), np.uint64(w1), np.uint64(w2), np.uint64(w3)
+    p, q, s, t = image[r, c], image[r, c + one], image[r + one, c], image[r + one, c + one]
+    even = (p & mask) * a + (q & mask) * b + (s & mask) * d + (t & mask) * e
+    odd = ((p >> eight) & mask) * a + ((q >> eight) & mask) * b + ((s >> eight) & mask) * d + ((t >> eight) & mask) * e
+    return even, odd
+
+
+@inlined
+def lane(lanes, k):
+    """Lane k of `sample8` as a number 0..1."""
+    return _F(np.int64((lanes >> np.uint64(16 * k)) & np.uint64(0xFFFF))) * _F(1.0 / 65280.0)
 
 
 @inlined
@@ -183,21 +211,21 @@ def light_vertices(points, normals, kinds, along, fixed, seen_of, creased, lamps
 
 
 @inlined
-def shade_skin(f, skin, pores, wrinkles, tints):
+def shade_skin(f, skin, wrinkles, tints):
     """Colour from the painted map, light bent by pores and wrinkles; lips have their own colour and wetness."""
-    r0, g0, b0, gloss = sample4(skin, f[4], f[5])
-    dt, db, pit, _ = sample4(pores, f[4], f[5])
-    dt, db = dt - _F(128 / 255), db - _F(128 / 255)
-    r, g, b = r0 * r0, g0 * g0, b0 * b0
+    even, odd = sample8(skin, f[4], f[5])
+    r, g, b, gloss = lane(even, 0), lane(odd, 0), lane(even, 1), lane(odd, 1)
+    dt, db = lane(even, 2) - _F(128 / 255), lane(odd, 2) - _F(128 / 255)
+    r, g, b = r * r, g * g, b * b
     lip = smooth(_F(0.18), _F(0.82), f[6])
     r += (tints[LIP, 0] - r) * lip
     g += (tints[LIP, 1] - g) * lip
     b += (tints[LIP, 2] - b) * lip
-    hollow = _F(1.0) - pit
+    hollow = _F(0.0)
     if f[10] > _F(0.01):
-        wt, wb, groove, _ = sample4(wrinkles, f[4], f[5])
-        dt, db = dt + (wt - _F(128 / 255)) * f[10], db + (wb - _F(128 / 255)) * f[10]
-        hollow += (_F(1.0) - groove) * f[10]
+        even, odd = sample8(wrinkles, f[4], f[5])
+        dt, db = dt + (lane(even, 0) - _F(128 / 255)) * f[10], db + (lane(odd, 0) - _F(128 / 255)) * f[10]
+        hollow = (_F(1.0) - lane(even, 1)) * f[10]
     tilt = -(dt * f[8] + db * f[9]) * _F(2.0 * SLOPE)
     bend = min(max(_F(1.0) + tilt, _F(0.35)), _F(1.8))
     hollow = min(hollow, _F(1.0))

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.render.kernel import inlined, kernel
 
-PIXELS = 192
+PIXELS = 160
 SPAN_M = 0.44  # what the map shows around its centre
 CENTRE = (0.0, 0.01, 0.02)
 _F = np.float32

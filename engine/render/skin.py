@@ -57,7 +57,7 @@ def _maps(face: FaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     points = fields[..., -3:]
     across, along = (np.linalg.norm(np.gradient(points, axis=axis), axis=-1) for axis in (1, 0))
     even = np.minimum(across, along) / np.maximum(np.maximum(across, along), 1e-9)
-    return fields[..., :-3], points, np.clip((even - 0.25) / 0.3, 0, 1).astype(np.float32)
+    return fields[..., :-3], points, np.clip((even - 0.40) / 0.3, 0, 1).astype(np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -114,12 +114,13 @@ def _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex):
 
 
 @kernel
-def draw(samples, box, triangles, kinds, screen, vertex, skin, pores, wrinkles, iris, hair, look,
+def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, hair, look,
          tints, lamps, face_of, near_of, light):  # fmt: skip
     """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
 
     kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 12).
-    hair and look: see `hair_paint`. face_of int64 (4,), near_of float32 (4,): scratch.
+    skin and wrinkles: texels and creases of `wardrobe.Looks`; hair and
+    look: see `hair_paint`. face_of int64 (4,), near_of float32 (4,): scratch.
     """
     scale = _F(512.0) / _F(samples.shape[0])
     to_near = _F(1.0 / NEAR_SCALE)
@@ -181,7 +182,7 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, pores, wrinkles, 
                     b0 * vertex[i0, 11] + b1 * vertex[i1, 11] + b2 * vertex[i2, 11],
                 )
                 if kind == SKIN:  # spelt out: a call would copy all its arrays' descriptors
-                    shade_r, shade_g, shade_b = shading.shade_skin(field, skin, pores, wrinkles, tints)
+                    shade_r, shade_g, shade_b = shading.shade_skin(field, skin, wrinkles, tints)
                 elif kind == HAIR:
                     shade_r, shade_g, shade_b = hair_shading.shade_hair(field, hair, look, tints[shading.SKIN_LIGHT])
                 elif kind == CLOTH:
@@ -208,28 +209,27 @@ def develop(light, box, samples, veil, backdrop, table, out):
     light would swallow the edge and leave stairs. veil float32 (H, W, 4): its last number is the opacity of
     strands over such a pixel, and is cleared. out uint8 (H, W, 3).
     """
-    top, bottom, left, right = box[1], box[3], box[0], box[2]
+    top, bottom, left, right = max(box[1], 0), box[3], max(box[0], 0), box[2]
     steps = _F((len(table) - 1) / 2.0)
     most = len(table) - 1
-    for row in range(out.shape[0]):
-        for col in range(out.shape[1]):
-            share = _F(0.0)
-            if top <= row < bottom and left <= col < right:
-                r, c = np.uintp(row), np.uintp(col)
-                covered = ((1 if samples[r, c, 0] != 0 else 0) + (1 if samples[r, c, 1] != 0 else 0)
-                           + (1 if samples[r, c, 2] != 0 else 0) + (1 if samples[r, c, 3] != 0 else 0))
-                share = _F(0.25) * _F(covered)
-                if covered < 4:
-                    share += (_F(1.0) - share) * veil[r, c, 3]
-                    veil[r, c, 3] = _F(0.0)
-            if share < _F(0.002):
-                for k in range(3):
-                    out[row, col, k] = backdrop[row, col, k]
-                continue
+    shown_flat, behind = out.reshape(-1), backdrop.reshape(-1)
+    for i in range(len(shown_flat)):
+        shown_flat[i] = behind[i]
+    for row in range(top, bottom):
+        for col in range(left, right):
+            r, c = np.uintp(row), np.uintp(col)
+            covered = ((1 if samples[r, c, 0] != 0 else 0) + (1 if samples[r, c, 1] != 0 else 0)
+                       + (1 if samples[r, c, 2] != 0 else 0) + (1 if samples[r, c, 3] != 0 else 0))
+            share = _F(0.25) * _F(covered)
+            if covered < 4:
+                share += (_F(1.0) - share) * veil[r, c, 3]
+                veil[r, c, 3] = _F(0.0)
+                if share < _F(0.002):
+                    continue
             scale = steps / share
             for k in range(3):
-                at = min(int(max(light[row, col, k], _F(0.0)) * scale + _F(0.5)), most)
+                at = min(int(max(light[r, c, k], _F(0.0)) * scale + _F(0.5)), most)
                 shown = table[np.uintp(at)]
                 if share < _F(1.0):
-                    shown = np.uint8(_F(shown) * share + _F(backdrop[row, col, k]) * (_F(1.0) - share) + _F(0.5))
-                out[row, col, k] = shown
+                    shown = np.uint8(_F(shown) * share + _F(backdrop[r, c, k]) * (_F(1.0) - share) + _F(0.5))
+                out[r, c, k] = shown

@@ -10,7 +10,7 @@ from engine.render.face_model import REGION, FaceModel
 from engine.render.lighting import KEY, exposure, lamp_table
 from engine.render.relief import wrinkle_table, zones
 from engine.render.scene import Person, Scene
-from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, STRANDS, TEETH, TONGUE
+from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, STRANDS, TEETH, TEXEL_PAD, TONGUE
 from engine.render.skin import lip_colour, mean_colour, paint_relief, paint_skin
 
 KIND_OF = {
@@ -19,6 +19,7 @@ KIND_OF = {
     "mouth_inside": CAVITY, "hair": HAIR, "brows": BROWS, "shirt": CLOTH,
     "beard": HAIR, "collar": CLOTH, "strands": STRANDS,
 }  # fmt: skip
+FINE_FROM = 600  # pixels of a picture from which the skin is painted at full resolution
 TOOTH_M = 0.0078  # width of a front tooth
 
 
@@ -48,13 +49,16 @@ class Wardrobe:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What a scene adds: pictures uint8 (h, w, 4) of skin, pores, wrinkles, iris and hair; look of `hair_paint.look`;
+    """What a scene adds: pictures uint8 (h, w, 4) of skin, pores, wrinkles, iris and hair; the first two and the third
+    again as texels and creases uint64 (h, w), eight bytes each, as `shading.sample8` reads; look of `hair_paint.look`;
     tints float32 (5, 3) linear colours (rows in `shading`), lamps of `lighting.lamp_table`, tones of
     `paint.tone_table`; gain and rest of `relief.wrinkle_table`; frame, taps and softness of `shadow`."""
 
     skin: np.ndarray
     pores: np.ndarray
     wrinkles: np.ndarray
+    texels: np.ndarray
+    creases: np.ndarray
     iris: np.ndarray
     hair: np.ndarray
     look: np.ndarray
@@ -68,18 +72,33 @@ class Looks:
     softness: np.float32
 
 
-def paint_looks(face: FaceModel, scene: Scene) -> Looks:
-    """Pictures and colours of a scene. Takes some 100 ms."""
+def paint_looks(face: FaceModel, scene: Scene, size: int = 512) -> Looks:
+    """Pictures and colours of a scene, for pictures of size x size. Takes some 100 ms."""
     person, lamps = scene.person, lamp_table(scene.light, exposure(mean_colour(scene.person.skin)))
-    pores, wrinkles = paint_relief(face)
+    skin, (pores, wrinkles) = _skin_picture(face, person.skin), paint_relief(face)
     gain, rest = wrinkle_table(person.skin.age)
     return Looks(
-        skin=_skin_picture(face, person.skin), pores=pores, wrinkles=wrinkles,
+        skin=skin, pores=pores, wrinkles=wrinkles,
+        texels=_texels(size, skin, pores), creases=_texels(size, wrinkles),
         iris=paint.paint_iris(person.eyes), hair=hair_paint.paint_strands(), look=hair_paint.look(person.hair),
         tints=colours(person), lamps=lamps, tones=paint.tone_table(), gain=gain, rest=rest,
         frame=shadow.frame(lamps[KEY].astype(np.float64)), taps=shadow.pattern(),
         softness=np.float32(np.tan(np.radians(scene.light.softness))),
     )  # fmt: skip
+
+
+def _texels(size: int, *pictures: np.ndarray) -> np.ndarray:
+    """Pictures uint8 (h, w, 4) side by side, eight bytes a texel, uint64 (h, w + shading.TEXEL_PAD).
+
+    As fine as a picture of that size can show: halved below FINE_FROM, which also halves what has to be in the cache.
+    """
+    step = 1 if size >= FINE_FROM else 2
+    height, width = (n // step for n in pictures[0].shape[:2])
+    out = np.zeros((height, width + TEXEL_PAD, 8), np.uint8)
+    for k, picture in enumerate(pictures):
+        blocks = picture.reshape(height, step, width, step, 4).astype(np.uint16)
+        out[:, :width, 4 * k : 4 * k + 4] = (blocks.sum((1, 3)) + step * step // 2) // (step * step)
+    return out.view(np.uint64)[..., 0]
 
 
 _skin_picture = lru_cache(maxsize=4)(paint_skin)
