@@ -52,7 +52,7 @@ class HeadRenderer(Stage):
         if isinstance(scene, FaceModel):
             scene, face = Scene(Person("default")), scene
         self.scene = scene
-        self.face = face or FaceModel.load()
+        self.face = face or FaceModel.of(scene.person)
         self.size = size
         self.camera = scene.camera
         self._background = torch.from_numpy(paint_background(background or scene.background, size))

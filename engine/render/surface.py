@@ -22,17 +22,24 @@ LIGHT_STEP = _F(0.2)  # and so do those that differ that much in light: lips tha
 
 
 @inlined
-def _weights(screen, i0, i1, i2, x, y):
-    """Barycentric weights of a screen point, drawn into the triangle where they leave it."""
-    x0, y0, x1, y1 = screen[i0, 0], screen[i0, 1], screen[i1, 0], screen[i1, 1]
-    x2, y2 = screen[i2, 0], screen[i2, 1]
-    scale = _F(1.0) / ((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
-    b1 = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) * scale
-    b2 = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) * scale
-    b0 = max(_F(1.0) - b1 - b2, _F(0.0))
-    b1, b2 = max(b1, _F(0.0)), max(b2, _F(0.0))
-    scale = _F(1.0) / (b0 + b1 + b2)
-    return b0 * scale, b1 * scale, b2 * scale
+def _planes(screen, i0, i1, i2):
+    """Two barycentric weights as planes over the screen: corner, then their slopes over x and y."""
+    x0, y0 = screen[i0, 0], screen[i0, 1]
+    x1, y1, x2, y2 = screen[i1, 0] - x0, screen[i1, 1] - y0, screen[i2, 0] - x0, screen[i2, 1] - y0
+    scale = _F(1.0) / (x1 * y2 - x2 * y1)
+    return x0, y0, y2 * scale, -x2 * scale, -y1 * scale, x1 * scale
+
+
+@inlined
+def _weights(x, y, b1x, b1y, b2x, b2y):
+    """Barycentric weights of a point seen from the corner, drawn into the triangle where they leave it."""
+    b1, b2 = x * b1x + y * b1y, x * b2x + y * b2y
+    b0 = _F(1.0) - b1 - b2
+    if b0 < _F(0.0) or b1 < _F(0.0) or b2 < _F(0.0):
+        b0, b1, b2 = max(b0, _F(0.0)), max(b1, _F(0.0)), max(b2, _F(0.0))
+        scale = _F(1.0) / (b0 + b1 + b2)
+        b0, b1, b2 = b0 * scale, b1 * scale, b2 * scale
+    return b0, b1, b2
 
 
 @kernel
@@ -124,6 +131,9 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, h
     """
     scale = _F(512.0) / _F(samples.shape[0])
     to_near = _F(1.0 / NEAR_SCALE)
+    last = np.int64(-1)  # neighbours mostly see the same triangle: its set-up is kept
+    kind, i0, i1, i2 = np.uint8(0), np.uintp(0), np.uintp(0), np.uintp(0)
+    x0 = y0 = b1x = b1y = b2x = b2y = _F(0.0)
     for row in range(box[1], box[3]):
         for col in range(box[0], box[2]):
             r, c = np.uintp(row), np.uintp(col)
@@ -147,10 +157,12 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, h
                 if face == 0:
                     left -= 1
                     continue
-                kind = kinds[np.uintp(face - 1)]
+                if face != last:
+                    last, at = face, np.uintp(face - 1)
+                    kind = kinds[at]
+                    i0, i1, i2 = np.uintp(triangles[at, 0]), np.uintp(triangles[at, 1]), np.uintp(triangles[at, 2])
+                    x0, y0, b1x, b1y, b2x, b2y = _planes(screen, i0, i1, i2)
                 x, y, covered = SAMPLE_X[k], _F(k) * _F(0.25) + _F(0.125), 1
-                at = np.uintp(face - 1)
-                i0, i1, i2 = np.uintp(triangles[at, 0]), np.uintp(triangles[at, 1]), np.uintp(triangles[at, 2])
                 if whole:
                     x, y, covered = _F(0.5), _F(0.5), 4
                 else:
@@ -165,7 +177,7 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, h
                             covered += 1
                             face_of[j] = -1
                     x, y = x / _F(covered), y / _F(covered)
-                b0, b1, b2 = _weights(screen, i0, i1, i2, _F(col) + x, _F(row) + y)
+                b0, b1, b2 = _weights(_F(col) + x - x0, _F(row) + y - y0, b1x, b1y, b2x, b2y)
                 # Spelt out and kept in registers: several numbers in one vector operation.
                 field = (
                     b0 * vertex[i0, 0] + b1 * vertex[i1, 0] + b2 * vertex[i2, 0],
