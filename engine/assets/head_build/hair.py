@@ -3,13 +3,13 @@
 A style is a tuft of opaque sheets and blended cards (`hair_cards`), combed over the scalp (`hair_comb`).
 """
 
-from engine.assets.head_build import hair_long, hair_short
+from engine.assets.head_build import hair_curly, hair_long, hair_short, hair_tied
 from engine.assets.head_build.hair_cards import finish
 from engine.assets.head_build.hair_scalp import Scalp
 from engine.assets.head_build.wear import Bare
 from engine.render.wearables import Tensors
 
-STYLES = {"short": hair_short, "long": hair_long}
+STYLES = {"short": hair_short, "long": hair_long, "tied": hair_tied, "curly": hair_curly}
 
 
 def build_styles(bare: Bare) -> dict[str, Tensors]:

@@ -48,8 +48,12 @@ class Tuft:
 
 
 def add_sheet(tuft: Tuft, strands: np.ndarray, roots: np.ndarray, uv_span: tuple[float, float], closed: bool = False,
-              shade: float | np.ndarray = 1.0, rest: np.ndarray | float = 0.0, repeat: int = 1) -> None:  # fmt: skip
-    """An opaque grid: strands (columns, rows, 3) side by side, roots (columns, rows, 3) of the skin under them."""
+              shade: float | np.ndarray = 1.0, rest: np.ndarray | float = 0.0, repeat: int = 1,
+              ruffle: np.ndarray | float = 0.0) -> None:  # fmt: skip
+    """An opaque grid: strands (columns, rows, 3) side by side, roots (columns, rows, 3) of the skin under them.
+
+    ruffle (rows x columns, 2): added to uv, so that the strands of the picture run in curls.
+    """
     columns, rows = strands.shape[:2]
     points = strands.transpose(1, 0, 2).reshape(-1, 3)
     triangles = grid_triangles(rows, columns, closed)
@@ -59,6 +63,8 @@ def add_sheet(tuft: Tuft, strands: np.ndarray, roots: np.ndarray, uv_span: tuple
     u = np.linspace(*uv_span, columns, endpoint=not closed)
     u = u * repeat
     grid = np.stack(np.broadcast_arrays(u[None], np.linspace(0, 1, rows)[:, None]), -1).reshape(-1, 2)
+    grid = grid + ruffle
+    grid[:, 1] = np.clip(grid[:, 1], 0.002, 0.998)
     spread = [np.broadcast_to(x, (columns, rows)).T.ravel() for x in (shade, rest)]
     tuft.add(points, _outward(triangles, points, roots.transpose(1, 0, 2).reshape(-1, 3)), grid, 1.0, REGION["hair"],
              spread[0], roots.transpose(1, 0, 2).reshape(-1, 3), spread[1])  # fmt: skip

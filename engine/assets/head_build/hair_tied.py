@@ -1,0 +1,108 @@
+"""Tied hair: drawn back from a tight hairline to a knot high on the back of the head, a few strands loose."""
+
+import numpy as np
+
+from engine.assets.head_build.hair_cards import Tuft, add_cards, add_hem, add_sheet
+from engine.assets.head_build.hair_scalp import CENTRE, Scalp, smoothstep, unit
+
+COLUMNS, ROWS = 84, 12
+KNOT = CENTRE + np.array([0.0, 0.094, -0.056])  # middle of the bun
+RADIUS = 0.034
+SINK = 0.020  # how far the drawn hair ends inside the bun
+
+
+def drawn(scalp: Scalp, azimuth: np.ndarray, start: float | np.ndarray, rows: int, lift: float | np.ndarray,
+          stop: float = 1.0) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Strands (n, rows, 3) from the hairline at azimuth (n,) over the scalp to the knot, and their outward."""
+    root = unit(scalp.ray(azimuth, scalp.limit(azimuth) * start))
+    end = unit(KNOT - CENTRE)
+    s = np.linspace(0, stop, rows)[None, :, None] ** 0.9
+    angle = np.arccos(np.clip((root * end).sum(-1), -1, 1))[:, None, None]
+    ray = (np.sin((1 - s) * angle) * root[:, None] + np.sin(s * angle) * end) / np.sin(angle)
+    a, p = scalp.polar(CENTRE + ray)
+    swell = 0.0015 + 0.0085 * smoothstep(0.0, 0.30, s[..., 0]) + 0.004 * smoothstep(0.3, 0.8, s[..., 0])
+    return scalp.over(a, p, swell + lift), ray
+
+
+def build(scalp: Scalp) -> Tuft:
+    """The drawn sheet, the bun, cards over both, baby hairs at the hairline, loose strands at the temples."""
+    rng = np.random.default_rng(47)
+    tuft = Tuft()
+    around = np.linspace(-np.pi, np.pi, COLUMNS, endpoint=False)
+    groove = 0.0007 * np.sin(around * 23)[:, None] + 0.0005 * np.sin(around * 37 + 1)[:, None]
+    sheet, _ = drawn(scalp, around, 0.985, ROWS, groove)
+    foot = scalp.over(around, scalp.limit(around) * 0.985, 0.0)
+    add_sheet(tuft, sheet, np.repeat(foot[:, None], ROWS, 1), (0.0, 1.0), closed=True, shade=0.92, repeat=2)
+    bare = scalp.over(around, scalp.limit(around) * 1.02, 0.0005)
+    add_hem(tuft, sheet[:, 0], bare, foot, 0.85)
+    _bun(tuft, scalp, rng)
+    n = 130
+    azimuth = rng.uniform(-np.pi, np.pi, n)
+    points, ray = drawn(scalp, azimuth, rng.uniform(0.6, 0.99, n), 6, rng.uniform(0.0002, 0.0016, (n, 1)), 0.7)
+    _cards(tuft, scalp, rng, points, ray, azimuth, (0, 11), rng.uniform(0.006, 0.009, n), 0.0)
+    n = 110  # the hairline itself
+    azimuth = np.concatenate([rng.uniform(-1.3, 1.3, 70), rng.uniform(-np.pi, np.pi, 40)])
+    points, ray = drawn(scalp, azimuth, rng.uniform(0.985, 1.012, n), 5, rng.uniform(-0.0006, 0.0006, (n, 1)), 0.22)
+    _cards(tuft, scalp, rng, points, ray, azimuth, (6, 13), rng.uniform(0.004, 0.006, n), 0.45)
+    _loose(tuft, scalp, rng)
+    return tuft
+
+
+def _cards(tuft, scalp, rng, points, ray, azimuth, tiles, width, first):
+    n, steps = points.shape[:2]
+    s = np.linspace(0, 1, steps)[None]
+    alpha = np.clip(np.minimum(s / 0.2, (1 - s) / 0.2 + 0.2), first, 1) * np.ones((n, 1))
+    shade = 1.0 * rng.uniform(0.92, 1.06, (n, 1)) * np.ones((1, steps))
+    tilt = unit(ray + rng.normal(0, 0.15, (n, 1, 3)))
+    root = scalp.over(azimuth, scalp.limit(azimuth) * 0.98, 0.0)
+    add_cards(tuft, points, tilt, width, rng.integers(*tiles, n), root, alpha, shade)
+
+
+def _bun(tuft: Tuft, scalp: Scalp, rng: np.random.Generator) -> None:
+    """A ball of wound hair: an opaque sheet whose columns run round it, and locks wound over it."""
+    axis = unit(KNOT - CENTRE)
+    side = unit(np.cross(axis, [1.0, 0.0, 0.0]))
+    other = np.cross(axis, side)
+
+    def ball(turn, polar, radius):
+        flat = np.cos(turn)[..., None] * side + np.sin(turn)[..., None] * other
+        ray = np.sin(polar)[..., None] * flat + 0.80 * np.cos(polar)[..., None] * axis
+        return KNOT + ray * np.asarray(radius)[..., None], unit(ray)
+
+    polar, turn = np.meshgrid(np.linspace(0.06, 2.5, 15), np.linspace(0, 2 * np.pi, 26), indexing="ij")
+    twist = turn + 0.9 * polar
+    radius = RADIUS * (1 + 0.05 * np.sin(5 * twist + 3 * polar) + 0.03 * np.sin(9 * twist))
+    points, _ = ball(turn, polar, radius)
+    foot = scalp.over(*scalp.polar(KNOT[None]), 0.0)[0]
+    add_sheet(tuft, points, np.broadcast_to(foot, points.shape), (0.0, 1.0), shade=0.88)
+    n, steps = 46, 8
+    s = np.linspace(0, 1, steps)[None]
+    start, lean = rng.uniform(0, 2 * np.pi, (n, 1)), rng.choice([-1.0, 1.0], (n, 1), p=[0.25, 0.75])
+    turn = start + lean * s * rng.uniform(1.2, 2.4, (n, 1))
+    polar = rng.uniform(0.25, 1.6, (n, 1)) + (s - 0.5) * rng.uniform(-0.5, 0.9, (n, 1))
+    points, ray = ball(turn, polar, RADIUS * (1.03 + 0.10 * rng.random((n, 1)) * np.sin(np.pi * s)))
+    alpha = np.clip(np.minimum(s, 1 - s) / 0.2, 0, 1) * np.ones((n, 1))
+    shade = rng.uniform(0.88, 1.06, (n, 1)) * np.ones((1, steps))
+    tilt = unit(ray + rng.normal(0, 0.15, (n, 1, 3)))
+    add_cards(tuft, points, tilt, rng.uniform(0.007, 0.011, n), rng.integers(0, 14, n),
+              np.broadcast_to(foot, (n, 3)), alpha, shade, taper=0.8)  # fmt: skip
+
+
+def _loose(tuft: Tuft, scalp: Scalp, rng: np.random.Generator) -> None:
+    """Strands that have come free before the ears and hang beside the face."""
+    n, steps = 14, 8
+    side = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+    azimuth = side * rng.uniform(0.80, 1.05, n)
+    point = scalp.over(azimuth, scalp.limit(azimuth) * 0.985, 0.002)
+    root, paths = point.copy(), [point]
+    length = rng.uniform(0.05, 0.085, n)
+    for k in range(1, steps):
+        s = k / (steps - 1)
+        ahead = np.stack([side * (0.55 - 0.75 * s), np.full(n, -0.9), 0.45 - 0.75 * s + 0 * side], -1)
+        point = scalp.clear(point + unit(ahead) * (length / (steps - 1))[:, None], 0.002 + 0.006 * s)
+        paths.append(point)
+    points = np.stack(paths, 1)
+    s = np.linspace(0, 1, steps)[None]
+    outward = unit((points - CENTRE) * [1.0, 0.2, 0.8] + rng.normal(0, 0.01, (n, 1, 3)))
+    add_cards(tuft, points, outward, rng.uniform(0.004, 0.007, n), rng.integers(9, 15, n), root,
+              np.clip(s / 0.15, 0.2, 1) * np.ones((n, 1)), np.ones((n, steps)))  # fmt: skip
