@@ -77,7 +77,7 @@ def _tile(rng: np.random.Generator, v: np.ndarray, number: int) -> np.ndarray:
     x = (np.arange(TILE) + 0.5) / TILE
     if number == FUZZ:
         short = rng.random((ROWS // 8, TILE)).repeat(8, 0)
-        return np.clip(0.25 + 0.9 * short * rng.random(TILE)[None], 0, 1)
+        return np.clip(0.34 + 0.75 * short * (0.3 + 0.7 * rng.random(TILE)[None]), 0, 1)
     count = 16 if number in DENSE else 8 if number in MEDIUM else 3
     body = 0.60 if number in DENSE else 0.16 if number in MEDIUM else 0.0
     out = np.zeros((len(v), TILE))

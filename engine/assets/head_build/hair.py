@@ -3,7 +3,7 @@
 A style is a tuft of opaque sheets and blended cards (`hair_cards`), combed over the scalp (`hair_comb`).
 """
 
-from engine.assets.head_build import hair_curly, hair_long, hair_short, hair_tied
+from engine.assets.head_build import beards, hair_curly, hair_long, hair_short, hair_tied
 from engine.assets.head_build.hair_cards import finish
 from engine.assets.head_build.hair_scalp import Scalp
 from engine.assets.head_build.wear import Bare
@@ -20,4 +20,7 @@ def build_styles(bare: Bare) -> dict[str, Tensors]:
 
 def build_beards(bare: Bare) -> dict[str, Tensors]:
     """Every beard by name."""
-    return {}
+    scalp = Scalp(bare)
+    return {
+        name: finish(beards.build(bare, scalp, cut), scalp, bare.tensors, scalp.outer) for name, cut in beards.CUTS.items()
+    }
