@@ -47,7 +47,8 @@ def build(bare: Bare, scalp: Scalp, cut: Cut) -> Tuft:
     grow = density(bare)
     _undergrowth(tuft, scalp, grow)
     corner = scalp.outer[(grow[scalp.outer] > 0.35).all(1)]
-    area = np.linalg.norm(np.cross(*(scalp.mean[corner[:, k]] - scalp.mean[corner[:, 0]] for k in (1, 2))), axis=1)
+    first, second = (scalp.mean[corner[:, k]] - scalp.mean[corner[:, 0]] for k in (1, 2))
+    area = np.linalg.norm(np.cross(first, second), axis=1)
     middle = scalp.mean[corner].mean(1)
     lip = smoothstep(-0.026, -0.021, middle[:, 1]) * smoothstep(0.034, 0.028, np.abs(middle[:, 0]))
     front = 1 + 0.6 * smoothstep(0.03, 0.09, middle[:, 2]) + 1.6 * lip
@@ -94,4 +95,5 @@ def _undergrowth(tuft: Tuft, scalp: Scalp, grow: np.ndarray) -> None:
     low, high = (FUZZ * TILE + 1) / (TILES * TILE), (FUZZ * TILE + TILE - 1) / (TILES * TILE)
     back_and_forth = np.abs((points[:, :2] / [0.022, 0.045] + [0.3, 0.1]) % 2 - 1)
     uv = np.stack([low + (high - low) * back_and_forth[:, 0], 0.02 + 0.96 * back_and_forth[:, 1]], -1)
-    tuft.add(points, local.reshape(-1, 3), uv, smoothstep(0.02, 0.75, grow[used]), REGION["strands"], 0.80, scalp.mean[used], 0.0)
+    thick = smoothstep(0.02, 0.75, grow[used])
+    tuft.add(points, local.reshape(-1, 3), uv, thick, REGION["strands"], 0.80, scalp.mean[used], 0.0)

@@ -21,6 +21,7 @@ def build_styles(bare: Bare) -> dict[str, Tensors]:
 def build_beards(bare: Bare) -> dict[str, Tensors]:
     """Every beard by name."""
     scalp = Scalp(bare)
-    return {
-        name: finish(beards.build(bare, scalp, cut), scalp, bare.tensors, scalp.outer) for name, cut in beards.CUTS.items()
-    }
+    made = {}
+    for name, cut in beards.CUTS.items():
+        made[name] = finish(beards.build(bare, scalp, cut), scalp, bare.tensors, scalp.outer)
+    return made
