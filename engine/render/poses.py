@@ -20,7 +20,7 @@ POSES: dict[str, dict[str, float]] = {
     "OO": {"jawOpen": 0.10, "mouthPucker": 0.70, "mouthFunnel": 0.35},
     "FV": {"jawOpen": 0.06, "mouthRollLower": 0.55, **_both(mouthUpperUp=0.35)},
     "L": {"jawOpen": 0.24, "tongueUp": 1.0, **_both(mouthLowerDown=0.20, mouthUpperUp=0.15)},
-    "TH": {"jawOpen": 0.15, "tongueUp": 0.60, "tongueOut": 0.50, **_both(mouthLowerDown=0.15, mouthUpperUp=0.20)},
+    "TH": {"jawOpen": 0.15, "tongueUp": 0.60, "tongueOut": 0.58, **_both(mouthLowerDown=0.15, mouthUpperUp=0.20)},
     "MBP": {"jawOpen": 0.03, "mouthClose": 0.03, "mouthRollLower": 0.15, "mouthRollUpper": 0.12,
             **_both(mouthPress=0.35)},
     "smile": {**_both(mouthSmile=0.65, cheekSquint=0.45, mouthUpperUp=0.22, eyeSquint=0.20, mouthLowerDown=0.12)},

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.assets.head_build import brows, expression, features, identity, masks, mouth, people, teeth
 from engine.assets.head_build.finish import add_landmarks, add_occlusion, drop_hidden, pack
-from engine.assets.head_build.parts import Part, from_base, split_quads
+from engine.assets.head_build.parts import Part, from_base, refine, split_quads, vertex_normals
 from engine.assets.head_build.source import METRES, read_mesh, read_mirror
 from engine.assets.head_build.wear import Bare
 from engine.motion.layout import EXPRESSION
@@ -69,6 +69,7 @@ def repair_head(data: Path) -> Head:
     for field in moves:
         for _ in range(3):
             field += mouth.join_offsets(field, neutral, rings)
+    mouth.carry(moves, neutral, rings, [*TEETH.values()], TONGUE)
     moves = moves[:, :15128]
     basis, energy = identity.principal(moves[: -len(ready)], COMPONENTS)
     basis, shapes = identity.add_people(basis, moves[-len(ready) :])
@@ -110,7 +111,9 @@ def build_parts(data: Path, head: Head) -> Anatomy:
     region[cavity[skin].mean(1) > 0.5] = REGION["mouth_inside"]
     outer = skin[region != REGION["mouth_inside"]]
     uv = masks.head_uv(neutral, quads[body & (cavity[quads].mean(1) <= 0.5)])
-    parts = [from_base(skin, region, uv)]
+    normals = vertex_normals(neutral, outer)
+    coarse = (masks.scalp_mask(neutral) > 0) & (ears < 0.3) & (neutral[:, 1] > 6.6)  # bald heads must be round
+    parts = [refine(from_base(skin, region, uv), neutral, normals, coarse)]
     parts += [teeth.build_row(neutral[where], row == "teeth_upper") for row, where in TEETH.items()]
     tongue = split_quads(quads[mesh.groups == "helper-tongue"], neutral)
     parts.append(from_base(tongue, REGION["tongue"], uv))
@@ -183,7 +186,8 @@ def assemble(data: Path) -> tuple[Bare, dict[str, str]]:
     tensors["eye_radius_identity"] = np.stack([m[1] for m in eye_moves], 1) * METRES
     add_landmarks(tensors, data, head.neutral, parts[0])
     base = np.full(len(tensors["mean"]), -1)
-    base[: len(parts[0].index)] = parts[0].index[:, 0]
+    skin = parts[0].index
+    base[: len(skin)] = np.where(skin[:, 0] == skin[:, 1], skin[:, 0], -1)
     base = base[drop_hidden(tensors, names)]
     add_occlusion(tensors, names)
     meta = {

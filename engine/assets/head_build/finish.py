@@ -16,7 +16,8 @@ def add_landmarks(tensors: dict[str, np.ndarray], data: Path, neutral: np.ndarra
     mesh, mirror = read_mesh(data), read_mirror(data)
     body = mesh.quads[mesh.groups == "body"]
     place = np.full(len(mesh.vertices), -1)
-    place[skin.index[:, 0]] = np.arange(len(skin.index))
+    own = np.flatnonzero(skin.index[:, 0] == skin.index[:, 1])
+    place[skin.index[own, 0]] = own
     rings = mouth.find_rings(body, neutral)
     seal = rings[mouth.SEAL]
     corners = (seal[mouth.CORNERS[1]], seal[mouth.CORNERS[0]])  # the subject's left first

@@ -151,3 +151,16 @@ def raise_tongue(vertices: np.ndarray, tongue: slice) -> np.ndarray:
     out[tongue, 2] = RIDGE_REACH * front**2
     out[tongue, 0] = -0.25 * part[:, 0] * front**3
     return out
+
+
+def carry(moves: np.ndarray, vertices: np.ndarray, rings: np.ndarray, rows: list[slice], tongue: slice) -> None:
+    """Keep teeth and tongue in place behind the lips in every direction (D, N, 3), in place.
+
+    The rows go along with the middle of the lip seal, and the tongue affinely with the rows: so everybody shows
+    as much of their teeth, and the tongue lies between them.
+    """
+    at = np.concatenate([np.arange(row.start, row.stop) for row in rows])
+    lips = moves[:, rings[SEAL][[UPPER_MID, LOWER_MID]]].mean(1)
+    moves[:, at] += ((lips - moves[:, at].mean(1)) * (0, 1, 1))[:, None]
+    fit = np.linalg.pinv(np.c_[np.ones(len(at)), vertices[at]])
+    moves[:, tongue] = np.c_[np.ones(tongue.stop - tongue.start), vertices[tongue]] @ (fit @ moves[:, at])

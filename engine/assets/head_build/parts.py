@@ -47,6 +47,57 @@ def from_base(triangles: np.ndarray, region: np.ndarray | int, uv: np.ndarray) -
     return Part(used[:, None], np.ones((n, 1)), np.zeros((n, 3)), local.reshape(-1, 3), regions, uv[used], np.ones(n))
 
 
+def refine(part: Part, vertices: np.ndarray, normals: np.ndarray, split: np.ndarray) -> Part:
+    """A part of base vertices with some edges halved, new vertices lifted onto the rounded surface.
+
+    split bool (N,): edges between two such vertices are halved. vertices, normals (N, 3) of the base mesh.
+    Every triangle around a halved edge is divided along with it, so that no crack opens.
+    """
+    base = part.index[:, 0]
+    middle: dict[tuple[int, int], int] = {}
+    index, weight, offset, uv = [], [], [], []
+    triangles, region = [], []
+    count = len(base)
+    for triangle, kind in zip(part.triangles.tolist(), part.region.tolist(), strict=True):
+        polygon = []
+        for k in range(3):
+            a, b = triangle[k], triangle[(k + 1) % 3]
+            polygon.append((a, None))
+            if not (split[base[a]] and split[base[b]]) or abs(part.uv[a, 0] - part.uv[b, 0]) > 0.3:
+                continue
+            key = (min(a, b), max(a, b))
+            if key not in middle:
+                middle[key] = count + len(index)
+                p, q = base[key[0]], base[key[1]]
+                point = (vertices[p] + vertices[q]) / 2
+                lift = sum(((vertices[e] - point) @ normals[e]) * normals[e] for e in (p, q)) / 2
+                index.append((p, q))
+                weight.append((0.5, 0.5))
+                offset.append(0.75 * lift)
+                uv.append((part.uv[key[0]] + part.uv[key[1]]) / 2)
+            polygon.append((middle[key], a))
+        corners = [v for v, _ in polygon]
+        halves = [k for k, (_, edge) in enumerate(polygon) if edge is not None]
+        if len(halves) == 3:
+            out = [(corners[0], corners[1], corners[5]), (corners[1], corners[2], corners[3]),
+                   (corners[3], corners[4], corners[5]), (corners[1], corners[3], corners[5])]  # fmt: skip
+        elif halves:  # a fan from the first new vertex stays inside the triangle
+            turned = corners[halves[0] :] + corners[: halves[0]]
+            out = [(turned[0], turned[k], turned[k + 1]) for k in range(1, len(turned) - 1)]
+        else:
+            out = [tuple(corners)]
+        triangles += out
+        region += [kind] * len(out)
+    old = np.stack([base, base], 1)
+    return Part(
+        np.concatenate([old, np.array(index, int).reshape(-1, 2)]),
+        np.concatenate([np.tile([1.0, 0.0], (count, 1)), np.array(weight).reshape(-1, 2)]),
+        np.concatenate([part.offset, np.array(offset).reshape(-1, 3)]),
+        np.array(triangles), np.array(region),
+        np.concatenate([part.uv, np.array(uv).reshape(-1, 2)]), np.ones(count + len(index)),
+    )  # fmt: skip
+
+
 def clip_part(triangles: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Keep the side field >= 0 of a triangle mesh, cutting triangles exactly at field = 0.
 
