@@ -27,7 +27,7 @@ LOOKS: dict[str, tuple[str, Skin, Eyes, Hair, Dress, dict[str, float]]] = {
     "anna": (
         "a young woman with brown hair",
         Skin(melanin=0.22, blood=0.5, age=0.08, gloss=0.40, lips=0.35), GREEN,
-        Hair("short", melanin=0.72, red=0.30), Dress("crew", (0.16, 0.33, 0.36), (0.13, 0.28, 0.31)), {},
+        Hair("tied", melanin=0.72, red=0.30), Dress("crew", (0.16, 0.33, 0.36), (0.13, 0.28, 0.31)), {},
     ),
     "ben": (
         "a man in his thirties with stubble",
@@ -37,7 +37,7 @@ LOOKS: dict[str, tuple[str, Skin, Eyes, Hair, Dress, dict[str, float]]] = {
     "zuri": (
         "a dark-skinned woman with curls",
         Skin(melanin=0.80, blood=0.45, age=0.12, gloss=0.50, lips=0.40), DARK,
-        Hair("short", melanin=0.97, red=0.10), Dress("crew", (0.58, 0.36, 0.17), (0.52, 0.31, 0.14)), {},
+        Hair("curly", melanin=0.97, red=0.10), Dress("crew", (0.58, 0.36, 0.17), (0.52, 0.31, 0.14)), {},
     ),
     "kenji": (
         "a young man from East Asia",
@@ -47,18 +47,19 @@ LOOKS: dict[str, tuple[str, Skin, Eyes, Hair, Dress, dict[str, float]]] = {
     "ruth": (
         "an older woman with grey hair",
         Skin(melanin=0.18, blood=0.50, age=0.85, gloss=0.30, lips=0.30), GREY,
-        Hair("short", melanin=0.45, red=0.20, grey=0.85, brows=0.7),
+        Hair("tied", melanin=0.45, red=0.20, grey=0.85, brows=0.7),
         Dress("shirt", (0.42, 0.24, 0.35), (0.85, 0.82, 0.78)), {},
     ),
     "omar": (
         "a bald, bearded man in his fifties",
         Skin(melanin=0.46, blood=0.50, age=0.55, stubble=0.9, gloss=0.45, lips=0.05), BROWN,
-        Hair("none", melanin=0.90, red=0.15, grey=0.35), Dress("shirt", (0.24, 0.29, 0.26), (0.60, 0.58, 0.52)), {},
+        Hair("none", melanin=0.90, red=0.15, grey=0.35, beard="full"),
+        Dress("shirt", (0.24, 0.29, 0.26), (0.60, 0.58, 0.52)), {},
     ),
     "freya": (
         "a fair woman with long hair",
         Skin(melanin=0.08, blood=0.55, age=0.10, freckles=0.45, gloss=0.38, lips=0.30), BLUE,
-        Hair("short", melanin=0.28, red=0.35), Dress("crew", (0.52, 0.57, 0.63), (0.46, 0.51, 0.57)), {},
+        Hair("long", melanin=0.28, red=0.35), Dress("crew", (0.52, 0.57, 0.63), (0.46, 0.51, 0.57)), {},
     ),
     "arjun": (
         "a young man from South Asia",
@@ -78,6 +79,12 @@ def person(name: str = DEFAULT) -> Person:
     if word == "random" and seed.isdecimal():
         return _random_person(int(seed))
     raise ConfigError(f"render.identity = {name!r}: there are {', '.join(NAMES)} and random:SEED, such as random:7")
+
+
+def _draw_style(draw: np.random.Generator, man: bool, age: float) -> str:
+    if man:
+        return "none" if draw.random() < 0.1 + 0.4 * age else str(draw.choice(["short", "short", "curly"]))
+    return str(draw.choice(["short", "long", "tied", "curly"]))
 
 
 @lru_cache(maxsize=16)
@@ -105,9 +112,9 @@ def _random_person(seed: int) -> Person:
     pale = draw.random() < 0.7 * light
     eyes = (BLUE, GREEN, GREY, HAZEL)[draw.integers(4)] if pale else (BROWN, DARK)[draw.integers(2)]
     hair = Hair(
-        style=str(looks[0][3].style), melanin=float(np.clip(draw.uniform(1 - 0.75 * light, 1), 0, 1)),
+        style=_draw_style(draw, sex is men, skin.age), melanin=float(np.clip(draw.uniform(1 - 0.75 * light, 1), 0, 1)),
         red=float(draw.uniform(0.05, 0.15 + 0.35 * light)), grey=mix(3, "grey"), brows=mix(3, "brows"),
-        beard=str(looks[0][3].beard),
+        beard=str(draw.choice(["none", "none", "short", "full"])) if sex is men else "none",
     )  # fmt: skip
     dress = looks[int(draw.integers(2))][4]
     return Person(f"random:{seed}", "a stranger", shape, skin, eyes, hair, dress, dict(FRIENDLY))
