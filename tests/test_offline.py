@@ -7,9 +7,11 @@ import torch
 from engine.errors import ConfigError
 from engine.motion import layout
 from engine.render.buffers import BACKGROUND, FACE, HAIR_MASK, SHOULDERS, BufferReader
+from engine.render.face_model import FaceModel
+from engine.render.offline.strands import BROW, HEAD, LASH, Strands
 from engine.render.poses import pose
 from engine.render.qualities import QUALITIES, make_renderer
-from engine.render.scene import Person, Scene
+from engine.render.scene import Hair, Person, Scene
 
 SIZE = 96
 SCENE = Scene(Person("somebody"), background="green")
@@ -59,6 +61,31 @@ def test_strange_motion_does_no_harm(renderers: dict, quality: str) -> None:
     assert (picture(renderer, broken) == picture(renderer, pose("neutral"))).all()
     assert (picture(renderer, layout.vector(headX=5.0))[: SIZE // 2] == GREEN).all(-1).mean() > 0.8
     picture(renderer, layout.vector(headZ=1.6, headY=0.1))
+
+
+def test_the_chin_throws_a_shadow_on_the_neck(renderers: dict) -> None:
+    renderer = renderers["offline"]
+    lit = picture(renderer, pose("neutral")).astype(int)
+    casters, renderer.casters = renderer.casters, renderer.casters[:0]
+    bare = picture(renderer, pose("neutral")).astype(int)
+    renderer.casters = casters
+    chin = renderer.face.mean[renderer.face.masks[:, 5] > 0.5, 1].min()
+    camera = SCENE.camera
+    row = int(SIZE / 2 - (chin - 0.015 - camera.centre[1]) * SIZE / camera.height_m)
+    neck = (slice(row - 1, row + 2), slice(SIZE // 2 - 4, SIZE // 2 + 5))
+    assert lit[neck].sum() < 0.85 * bare[neck].sum()
+    cheek = (slice(SIZE // 2 + 4, SIZE // 2 + 8), slice(SIZE // 2 - 12, SIZE // 2 - 8))
+    assert lit[cheek].sum() > 0.85 * bare[cheek].sum()
+
+
+def test_every_hair_style_has_strands() -> None:
+    """Fibres are as long as hair, start near the head and follow it."""
+    for style in ("short", "none"):
+        person = Person("somebody", hair=Hair(style=style))
+        face = FaceModel.of(person)
+        strands = Strands(face, person)
+        many = np.bincount(strands.kinds, minlength=3)
+        assert (many[HEAD] > 5000) == (style != "none") and many[BROW] > 100 and many[LASH] > 200
 
 
 def test_background_is_of_the_slot(renderers: dict) -> None:

@@ -49,13 +49,13 @@ class Eye:
 def shade_eye(eye: Eye, light: np.ndarray, sky: np.ndarray, iris: np.ndarray, lamps: np.ndarray) -> np.ndarray:
     """Linear colour (n, 3) of an eye; light (n, 3) arrives, sky (n,) is the share of the sky that is open."""
     red = _step(0.45, 1.0, eye.ring)[:, None]
-    white = np.array([0.72, 0.69, 0.66]) * (1 - red * np.array([0.06, 0.22, 0.26]))
+    white = np.array([0.58, 0.55, 0.52]) * (1 - red * np.array([0.06, 0.22, 0.26]))
     ring = (eye.radius - 0.36) / 0.64
     shade = _look(iris, eye.turn, ring)
     # Light that the cornea gathers falls on the side of the iris that is away from the lamp.
     key = lamps[KEY].astype(np.float64)
     caustic = 1 + 0.85 * np.clip(-(eye.q @ key), -0.8, 1.2)
-    shade = shade * (_step(0.34, 0.40, eye.radius) * caustic * 1.45)[:, None]
+    shade = shade * (_step(0.34, 0.40, eye.radius) * caustic * 1.10)[:, None]
     shade *= (1 - 0.75 * _step(0.86, 1.04, eye.radius))[:, None]  # the dark rim
     inside = eye.inside[:, None]
     out = (white + (shade - white) * inside) * light
@@ -64,7 +64,7 @@ def shade_eye(eye: Eye, light: np.ndarray, sky: np.ndarray, iris: np.ndarray, la
     fresnel = (0.025 + 0.975 * grazing**5)[:, None]
     open_ = _step(0.12, 0.55, sky)[:, None]
     bright = np.zeros_like(out)
-    for row, tint, inner, outer, gain in ((KEY, KEY_COLOUR, 0.15, 0.19, 22.0), (FILL, FILL_COLOUR, 0.22, 0.32, 9.0)):
+    for row, tint, inner, outer, gain in ((KEY, KEY_COLOUR, 0.15, 0.19, 34.0), (FILL, FILL_COLOUR, 0.22, 0.32, 9.0)):
         away = np.linalg.norm(mirror - lamps[row].astype(np.float64), axis=1)
         bright += (_step(outer, inner, away) * gain)[:, None] * lamps[tint]
     bright += np.clip(0.25 + 0.9 * mirror[:, 1:2], 0, 1.2) * lamps[SKY] * 1.2

@@ -21,7 +21,7 @@ from engine.render.lighting import (
 
 COUNTS = {"key": 26, "fill": 7, "rim": 7, "sky": 48}
 FILL_RADIUS, RIM_RADIUS = 0.38, 0.22  # tangents of the lamps' angular radii
-RIM_GAIN = 1.5  # the live renderer adds its rim light on top, this one has it strike the surface
+RIM_GAIN = 1.0  # the live renderer adds its rim light on top, this one has it strike the surface
 
 
 @dataclass(frozen=True, slots=True)

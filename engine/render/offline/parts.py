@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from engine.render.paint import linear
 from engine.render.shading import CAVITY, CLOTH, HAIR, TEETH, TONGUE
 from engine.render.wardrobe import Looks
 
-_TOOTH, _TONGUE, _WALL = (0.74, 0.69, 0.60), (0.50, 0.19, 0.18), (0.33, 0.085, 0.078)
+_TOOTH, _TONGUE, _WALL = (0.80, 0.76, 0.67), (0.50, 0.19, 0.18), (0.33, 0.085, 0.078)
 
 
 def colours(kind: np.ndarray, field: np.ndarray, place: np.ndarray, looks: Looks, second: np.ndarray,
@@ -30,10 +29,10 @@ def colours(kind: np.ndarray, field: np.ndarray, place: np.ndarray, looks: Looks
     albedo[cloth] = np.where(second[cloth, None], looks.tints[2], looks.tints[1]) * _weave(place[cloth])[:, None]
     rough[cloth] = 0.9
     hair = kind == HAIR
-    albedo[hair] = looks.look[:3] * bare
-    skin = linear((0.55, 0.42, 0.36)) if bare == 1 else looks.tints[4]
+    grey = min(1.15 * float(looks.look[7]), 1.0)
+    albedo[hair] = (looks.look[:3] + (looks.look[8:11] - looks.look[:3]) * grey) * bare
     melt = np.clip(1 - field[hair, 2:3] * 1.6, 0, 1)
-    albedo[hair] = albedo[hair] * (1 - melt) + skin * melt
+    albedo[hair] = albedo[hair] * (1 - melt) + looks.tints[4] * melt
     return albedo, rough, gloss
 
 

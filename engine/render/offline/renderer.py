@@ -22,7 +22,7 @@ from engine.stage import Stage, State
 
 SCALE = 3  # samples per pixel each way
 BOUNCE = np.array([0.30, 0.17, 0.13], np.float32)  # light that skin around a dent sends into it
-HULL = 0.35  # how bright the hair's ground is below the strands
+HULL = 0.45  # how bright the hair's ground is below the strands
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class OfflineRenderer(Stage):
         self._drawn[np.isin(kinds, (TONGUE, HAIR))] = 2
         dense = np.repeat(self.face.alpha[self.face.triangles].min(1) > 0.5, 4)
         casting = ~np.isin(kinds, (LASHES, BROWS, STRANDS)) | ((kinds == STRANDS) & dense)
-        self._casters = np.ascontiguousarray(self.fine.triangles[casting])
+        self.casters = np.ascontiguousarray(self.fine.triangles[casting])
         self.lights = make_lights(self.looks.lamps, scene.light.softness)
         self.strands = Strands(self.face, scene.person)
 
@@ -90,7 +90,7 @@ class OfflineRenderer(Stage):
         light[seen.at] = self.shade(seen, points, motion, near)
         light = light.reshape(side, side, 3)
         covered = face > 0
-        self.strands.draw(coarse, self.face.head_rotation(motion), points, self._casters, self, near, light, covered)
+        self.strands.draw(coarse, self.face.head_rotation(motion), points, self.casters, self, near, light, covered)
         return light, covered
 
     def shade(self, seen: gbuffer.Points, points: np.ndarray, motion: np.ndarray, near: np.ndarray) -> np.ndarray:
@@ -115,13 +115,14 @@ class OfflineRenderer(Stage):
         towards = (lens - seen.place).astype(np.float32)
         towards /= np.linalg.norm(towards, axis=1, keepdims=True)
         here = Receivers(seen.place, seen.normal, towards, rough)
-        lamps, shine = gather(points, self._casters, self._some(True), here)
-        sky, _ = gather(points, self._casters, self._some(False), here)
+        lamps, shine = gather(points, self.casters, self._some(True), here)
+        sky, _ = gather(points, self.casters, self._some(False), here)
         whole = self._open_sky(seen.normal)
         share = np.clip(sky[:, 1] / np.maximum(whole[:, 1], 1e-6), 0, 1)
         light = lamps + sky + (1 - share)[:, None] * BOUNCE * (whole + 0.35 * looks.lamps[4])
         inner = np.isin(kind, (TEETH, TONGUE))
-        light[inner] += 0.10 * whole[inner] * share[inner, None]
+        # Enamel and tongue scatter the light that lips let in.
+        light[inner] += (whole[inner] + 0.35 * looks.lamps[4]) * np.sqrt(share[inner, None]) * 0.30
         self._scatter(seen, soft, light, near)
         out = albedo * light * (1 - 0.40 * dent)[:, None]
         grazing = 1 - np.clip((seen.normal * towards).sum(1), 0, 1)

@@ -87,7 +87,7 @@ def surface(normal, field, skin, pores, wrinkles, lip_tint, albedo, rough, gloss
         nx, ny, nz = nx - st * tx - sb * bx, ny - sb * by, nz - st * tz - sb * bz
         size = _F(1.0) / math.sqrt(nx * nx + ny * ny + nz * nz)
         normal[k, 0], normal[k, 1], normal[k, 2] = nx * size, ny * size, nz * size
-        rough[k, 0] = _F(0.60) - _F(0.22) * shine - _F(0.10) * lip
-        rough[k, 1] = _F(0.36) - _F(0.12) * shine - _F(0.08) * lip
-        gloss[k] = (_F(0.45) + _F(0.9) * shine + _F(0.35) * lip) * (_F(1.0) - _F(0.7) * min(hollow, _F(1.0)))
+        rough[k, 0] = _F(0.62) - _F(0.18) * shine - _F(0.10) * lip
+        rough[k, 1] = _F(0.42) - _F(0.10) * shine - _F(0.08) * lip
+        gloss[k] = (_F(0.22) + _F(0.50) * shine + _F(0.40) * lip) * (_F(1.0) - _F(0.7) * min(hollow, _F(1.0)))
         dent[k] = min(hollow, _F(1.0))
