@@ -12,11 +12,11 @@ LEVELS = 4  # pictures of half the detail each, for cards that are seen small or
 # Colour of a lit head of hair in sRGB by how much melanin it has: brown pigment alone, and red alone. Points of
 # a hair chart; what lies between is mixed in the logarithm of light, as pigment does.
 MELANIN = np.array([0.0, 0.12, 0.25, 0.40, 0.55, 0.75, 0.95, 1.0])
-BROWN = np.array([(206, 203, 198), (203, 176, 134), (168, 134, 90), (128, 96, 65), (92, 66, 46), (57, 42, 33),
+BROWN = np.array([(182, 180, 177), (186, 166, 136), (156, 131, 99), (122, 96, 71), (90, 67, 50), (57, 43, 35),
                   (27, 23, 22), (19, 17, 17)]) / 255.0  # fmt: skip
-RED = np.array([(206, 203, 198), (214, 160, 112), (190, 116, 64), (164, 84, 40), (120, 57, 31), (78, 38, 27),
+RED = np.array([(182, 180, 177), (192, 152, 117), (168, 112, 76), (144, 83, 53), (108, 58, 39), (72, 39, 31),
                 (33, 23, 21), (20, 17, 17)]) / 255.0  # fmt: skip
-WHITE = np.array([0.60, 0.59, 0.57])  # hair without pigment, linear
+WHITE = np.array([0.44, 0.435, 0.425])  # hair without pigment, linear
 LOOK = 12  # numbers of `look`
 
 
@@ -56,6 +56,8 @@ def paint_strands(seed: int = 9) -> np.ndarray:
     density = np.concatenate([_tile(rng, v, number) for number in range(TILES)], 1)
     strand = np.broadcast_to(smooth * 0.6 + locks * 0.4, light.shape)
     whole = np.stack([light, strand, shift, density], -1)
+    grain = whole[:, FUZZ * TILE : (FUZZ + 1) * TILE]
+    grain[..., :2] = 0.5 + 0.5 * (rng.random((ROWS, TILE, 2)) - 0.5)
     levels = [whole]
     for level in range(1, LEVELS):
         levels.append(_blurred(levels[-1], 1 << (level - 1)))

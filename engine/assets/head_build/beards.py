@@ -93,7 +93,8 @@ def _undergrowth(tuft: Tuft, scalp: Scalp, grow: np.ndarray) -> None:
     used, local = np.unique(kept, return_inverse=True)
     points = scalp.mean[used] + scalp.normals[used] * 0.0008
     low, high = (FUZZ * TILE + 1) / (TILES * TILE), (FUZZ * TILE + TILE - 1) / (TILES * TILE)
-    back_and_forth = np.abs((points[:, :2] / [0.022, 0.045] + [0.3, 0.1]) % 2 - 1)
-    uv = np.stack([low + (high - low) * back_and_forth[:, 0], 0.02 + 0.96 * back_and_forth[:, 1]], -1)
+    back_and_forth = np.abs((points[:, 0] / 0.022 + 0.3) % 2 - 1)
+    fall = (points[:, 1].max() - points[:, 1]) / np.ptp(points[:, 1])  # hairs point down
+    uv = np.stack([low + (high - low) * back_and_forth, 0.02 + 0.96 * fall], -1)
     thick = smoothstep(0.02, 0.75, grow[used])
     tuft.add(points, local.reshape(-1, 3), uv, thick, REGION["strands"], 0.80, scalp.mean[used], 0.0)

@@ -34,7 +34,7 @@ def build(scalp: Scalp) -> Tuft:
     share = np.linspace(0.012, 1, ROWS)[None] ** 0.85 * INSET
     azimuth, polar = np.broadcast_arrays(start, share * scalp.limit(start))
     sheet = scalp.over(azimuth, polar, volume(azimuth, polar, scalp))
-    add_sheet(tuft, sheet, scalp.over(azimuth, polar, 0.0), (0.0, 1.0), closed=True, shade=0.74,
+    add_sheet(tuft, sheet, scalp.over(azimuth, polar, 0.0), (0.0, 1.0), closed=True, shade=0.62,
               ruffle=rng.normal(0, 1, (COLUMNS * ROWS, 2)) * [0.03, 0.10])  # fmt: skip
     rim = [scalp.over(start[:, 0], x * scalp.limit(start[:, 0]), 0.0006) for x in (0.94, 1.02)]
     add_hem(tuft, sheet[:, -1], rim[1], rim[0], 0.9)

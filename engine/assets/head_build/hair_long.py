@@ -26,12 +26,12 @@ def guides(scalp: Scalp, side: int) -> tuple[np.ndarray, np.ndarray]:
     root = scalp.over(a, p, 0.003)
     point, paths = root.copy(), [root]
     length = 0.365 - 0.015 * t
-    thick = 0.011 + 0.013 * smoothstep(0.0, 0.35, t)
+    thick = 0.010 + 0.009 * smoothstep(0.0, 0.35, t)
     for k in range(1, STEPS):
         s = k / (STEPS - 1)
         high, normal = scalp.height(point)
         on_head = smoothstep(-0.035, 0.02, point[:, 1])[:, None]
-        aside = np.stack([np.full(COLUMNS, side * 1.0), np.full(COLUMNS, -0.35), -0.22 + 0.45 * (0.12 - t)], -1)
+        aside = np.stack([np.full(COLUMNS, side * 1.0), np.full(COLUMNS, -0.45), -0.26 + 0.40 * (0.12 - t)], -1)
         down = np.stack([side * (0.13 - 0.30 * (point[:, 1] < -0.02)) * np.ones(COLUMNS), np.full(COLUMNS, -1.0),
                          0.10 * (1 - 2 * t)], -1)  # fmt: skip
         along = smoothstep(0.02, 0.30, np.array([s]))[0]
@@ -48,6 +48,8 @@ def guides(scalp: Scalp, side: int) -> tuple[np.ndarray, np.ndarray]:
     path = path[:, low] + (path[:, low + 1] - path[:, low]) * (rows - low)[None, :, None]
     for _ in range(2):  # neighbours fall alike
         path[1:-1, 1:] = 0.25 * path[:-2, 1:] + 0.5 * path[1:-1, 1:] + 0.25 * path[2:, 1:]
+    for _ in range(3):  # and without kinks
+        path[:, 1:-1] = 0.25 * path[:, :-2] + 0.5 * path[:, 1:-1] + 0.25 * path[:, 2:]
     return path, t
 
 
