@@ -16,6 +16,7 @@ from engine.render.kernel import inlined
 
 _F = np.float32
 CARD_NEAR = _F(0.0025)  # metres by which a card may lie under the surface it is laid on
+STREAKS = _F(15.0 / 16.0)  # the last tile is fuzz, no strands for a sheet
 THICK = _F(2.3)  # optical thickness of a card at density 1
 
 
@@ -77,7 +78,7 @@ def lit_strand(r, g, b, cosine, strength, tone, strand, shift, look):
 @inlined
 def shade_hair(f, picture, look, skin):
     """A point of the opaque shell; where f[6] is under 1 it melts into skin, whose colour is (3,) linear."""
-    tone, strand, shift, _ = strand_look(picture, np.uintp(1), f[4] - math.floor(f[4]), f[5])
+    tone, strand, shift, _ = strand_look(picture, np.uintp(1), (f[4] - math.floor(f[4])) * STREAKS, f[5])
     r, g, b = lit_strand(f[0], f[1], f[2], f[3], f[7], tone, strand, shift, look)
     bare = _F(1.0) - min(max(f[6] * _F(2.4) - strand * _F(1.2), _F(0.0)), _F(1.0))
     if bare > _F(0.0):
