@@ -95,3 +95,26 @@ def test_tiles_and_labels():
     cell = np.full((4, 4, 3), 9, np.uint8)
     assert tile([cell] * 3, columns=2).shape == (8, 8, 3) and tile([cell] * 3, columns=2)[6, 6].max() == 0
     assert label(cell, "x").shape == (26, 4, 3)
+
+
+def test_face_checks_tell_what_strangers_see():
+    from benchmarks.face_checks import check_expressions, check_landmarks
+
+    def row(sheet, expression, yaw=0, **seen):
+        figures = {"aperture": 0.01, "width": 0.6, "lift": 0.0, "eyes": 0.3, "score": 0.9, "found": True}
+        return {"file": expression, "identity": "anna", "expression": expression, "yaw": yaw, "sheet": sheet,
+                **figures, **seen}  # fmt: skip
+
+    rows = [row("emotions", "neutral"), row("emotions", "smile", width=0.7, lift=0.05),
+            row("emotions", "blink", eyes=0.1)]  # fmt: skip
+    rows += [row("opening", f"jawOpen{k}", aperture=0.1 * k) for k in range(4)]
+    anna = check_landmarks(rows)["people"]["anna"]
+    assert anna["aperture_monotone"] and anna["blink_seen"] and anna["smile_seen"]
+    rows[2]["eyes"], rows[4]["aperture"] = 0.29, 0.9
+    lost = row("angles", "neutral", 45, found=False)
+    report = check_landmarks([*rows, lost])
+    assert report["missed"] == ["neutral"] and report["found"] == 0.875
+    assert not report["people"]["anna"]["aperture_monotone"] and not report["people"]["anna"]["blink_seen"]
+    told = [row("emotions", "joy", told=[["happy", 0.9]]),
+            row("emotions", "anger", told=[["neutral", 0.6], ["angry", 0.3]])]
+    assert check_expressions(told)["first"] == 0.5 and check_expressions(told)["first_two"] == 1.0
