@@ -14,7 +14,8 @@ from engine.render.wearables import Tensors
 
 KNOTS = 12
 LOCK = (80, 40, 5)  # hairs of a dense, a medium and a stray guide
-SHEET_PER_M2, SHEET_M = 3.6e5, 0.020  # hairs that lie on a sheet of hair: how many, how long
+# Hairs on a sheet: how many, their share of its length, and the least and most metres of that.
+SHEET_PER_M2, SHEET_SHARE, SHEET_M = 3.6e5, 0.20, (0.014, 0.026)
 BROW_PER_M2, BROW_M = 2.0e6, 0.0072
 LASHES = 640
 _T = np.linspace(0, 1, KNOTS)[:, None]
@@ -32,14 +33,15 @@ class Guided:
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """Hairs of a surface: corners int32 (n, 3), their weights (n, 3); slope float32 (n, 2, 3): what makes the two
-    directions of uv out of the triangle's sides; out (n, 4): along u, along v, outwards (in lengths), length m."""
+    """Hairs of a surface: corners int32 (n, 3), their weights (n, 3); slope float32 (n, 2, 2): what makes the two
+    directions of uv out of the triangle's sides; out (n, 4): along u, along v, outwards (in lengths), length m;
+    droop float32 (n,) how fast they bend back to the surface, 1 / m."""
 
     corners: np.ndarray
     weight: np.ndarray
     slope: np.ndarray
     out: np.ndarray
-    droop: float
+    droop: np.ndarray
 
 
 def guided(style: Tensors, rng: np.random.Generator) -> Guided:
@@ -74,9 +76,14 @@ def sheets(face: FaceModel, rng: np.random.Generator) -> Grown:
     keep = (face.alpha[corners] * weight).sum(1) > rng.uniform(0, 1, len(corners))
     corners, weight = corners[keep], weight[keep]
     n = len(corners)
-    out = np.stack([rng.normal(0, 0.07, n), np.ones(n), rng.normal(0.02, 0.035, n),
-                    SHEET_M * rng.uniform(0.5, 1.3, n)], 1)  # fmt: skip
-    return _grown(face, corners, weight, out, 5.0)
+    slope, normals = _slope(face, corners), face.normals(face.mean)
+    run, bend = (np.einsum("nj,njk->nk", slope[:, 1], a[corners[:, 1:]] - a[corners[:, :1]])
+                 for a in (face.mean, normals))  # fmt: skip
+    square = np.maximum((run**2).sum(1), 1e-8)
+    droop = np.clip((run * bend).sum(1) / square, 3, 60) / 2  # half the sheet's curvature along the hair
+    length = np.clip(SHEET_SHARE * np.sqrt(square), *SHEET_M) * rng.uniform(0.5, 1.3, n)
+    out = np.stack([rng.normal(0, 0.07, n), np.ones(n), rng.normal(0.02, 0.03, n), length], 1)
+    return _grown(face, corners, weight, out, droop)
 
 
 def brows(face: FaceModel, person: Person, rng: np.random.Generator) -> Grown:
@@ -90,7 +97,7 @@ def brows(face: FaceModel, person: Person, rng: np.random.Generator) -> Grown:
     n = len(corners)
     up = np.clip(1.3 - 2.6 * u, 0.12, 1.3) * np.where(v < 0.6, 1, 0.4) + rng.normal(0, 0.12, n)
     out = np.stack([np.ones(n), up, rng.uniform(0.03, 0.16, n), BROW_M * rng.uniform(0.5, 1.1, n)], 1)
-    return _grown(face, corners, weight, out, 30.0)
+    return _grown(face, corners, weight, out, np.full(n, 30.0))
 
 
 def lashes(face: FaceModel, rng: np.random.Generator) -> Grown:
@@ -105,7 +112,7 @@ def lashes(face: FaceModel, rng: np.random.Generator) -> Grown:
     strong = np.clip(face.alpha[corners].max(1) * 2.2, 0.2, 1)
     out = np.stack([rng.normal(0, 0.16, LASHES), np.ones(LASHES), np.zeros(LASHES),
                     0.0056 * strong * rng.uniform(0.6, 1.05, LASHES)], 1)  # fmt: skip
-    return _grown(face, corners, weight, out, 0.0)
+    return _grown(face, corners, weight, out, np.zeros(LASHES))
 
 
 def _scatter(face: FaceModel, own: np.ndarray, per_m2: float, rng: np.random.Generator):
@@ -120,15 +127,20 @@ def _scatter(face: FaceModel, own: np.ndarray, per_m2: float, rng: np.random.Gen
     return corners, np.stack([1 - p - q, p, q], 1)
 
 
-def _grown(face: FaceModel, corners: np.ndarray, weight: np.ndarray, out: np.ndarray, droop: float) -> Grown:
-    """slope: dP/du = (side 1, side 2) . slope, from the uv of the corners."""
+def _slope(face: FaceModel, corners: np.ndarray) -> np.ndarray:
+    """(n, 2, 2) so that dP/du and dP/dv = slope . (side 1, side 2) of the triangles; 0 where uv has no area."""
     d1, d2 = (face.uv[corners[:, k]] - face.uv[corners[:, 0]] for k in (1, 2))
-    area = d1[:, 0] * d2[:, 1] - d2[:, 0] * d1[:, 1]
-    keep = np.abs(area) > 1e-7
+    area = (d1[:, 0] * d2[:, 1] - d2[:, 0] * d1[:, 1])[:, None, None]
     slope = np.stack([np.stack([d2[:, 1], -d1[:, 1]], 1), np.stack([-d2[:, 0], d1[:, 0]], 1)], 1)
-    slope = slope / np.where(keep, area, 1)[:, None, None]
+    return np.where(np.abs(area) > 1e-7, slope / np.where(np.abs(area) > 1e-7, area, 1), 0)
+
+
+def _grown(face: FaceModel, corners: np.ndarray, weight: np.ndarray, out: np.ndarray, droop: np.ndarray) -> Grown:
+    slope = _slope(face, corners)
+    keep = np.abs(slope).max((1, 2)) > 0
     f32 = np.float32
-    return Grown(corners[keep], weight[keep].astype(f32), slope[keep].astype(f32), out[keep].astype(f32), droop)
+    return Grown(corners[keep], weight[keep].astype(f32), slope[keep].astype(f32), out[keep].astype(f32),
+                 droop[keep].astype(f32))  # fmt: skip
 
 
 def pose_guided(hairs: Guided, points: np.ndarray, turned: np.ndarray) -> np.ndarray:
@@ -149,4 +161,4 @@ def pose_grown(hairs: Grown, points: np.ndarray) -> np.ndarray:
     way = hairs.out[:, :1] * along[:, 0] + hairs.out[:, 1:2] * along[:, 1] + hairs.out[:, 2:3] * normal
     way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
     t = (hairs.out[:, 3:4] * _T[None, :, 0])[..., None]
-    return (root[:, None] + way[:, None] * t - normal[:, None] * t**2 * hairs.droop).astype(np.float32)
+    return (root[:, None] + way[:, None] * t - normal[:, None] * t**2 * hairs.droop[:, None, None]).astype(np.float32)

@@ -57,6 +57,8 @@ class OfflineRenderer(Stage):
         casting = ~np.isin(kinds, (LASHES, BROWS, STRANDS)) | ((kinds == STRANDS) & dense)
         self.casters = np.ascontiguousarray(self.fine.triangles[casting])
         self.lights = make_lights(self.looks.lamps, scene.light.softness)
+        self._fields = self.wardrobe.fields.copy()
+        self._fields[_hairline(self.face, self.wardrobe.kinds), 2] *= 0.35
         self.strands = Strands(self.face, scene.person)
 
     def init_state(self, slots: int) -> OfflineState:
@@ -80,7 +82,7 @@ class OfflineRenderer(Stage):
         shape = self.scene.person.shape
         coarse = self.face.vertices(motion, shape if shape.any() else None)
         points, normals = smooth_points(coarse, self.face.normals(coarse), self.fine)
-        fields = spread(np.concatenate([self.wardrobe.fields, self._creases(motion)[:, None]], 1), self.fine)
+        fields = spread(np.concatenate([self._fields, self._creases(motion)[:, None]], 1), self.fine)
         side = SCALE * self.size
         near, face = np.zeros((side, side), np.float32), np.zeros((side, side), np.int32)
         screen = self.project(points)
@@ -190,3 +192,15 @@ class OfflineRenderer(Stage):
         mixed = np.where(covered[..., None], shown, back)
         size = self.size
         return (mixed.reshape(size, SCALE, size, SCALE, 3).mean((1, 3), dtype=np.float32) + 0.5).astype(np.uint8)
+
+
+def _hairline(face: FaceModel, kinds: np.ndarray) -> np.ndarray:
+    """Vertices int64 (n,) where sheets of hair begin: there they melt into the skin, and only fibres go on."""
+    triangles = face.triangles[kinds == HAIR]
+    _, weld = np.unique(np.round(face.mean, 6), axis=0, return_inverse=True)  # uv seams are no edges
+    ends = np.sort(weld.reshape(-1)[triangles[:, [[0, 1], [1, 2], [2, 0]]]].reshape(-1, 2), 1)
+    edges, count = np.unique(ends, axis=0, return_counts=True)
+    open_ = np.isin(weld.reshape(-1), edges[count == 1])
+    own = np.zeros(len(open_), bool)
+    own[triangles] = True
+    return np.flatnonzero(open_ & own & (face.uv[:, 1] < 0.35))
