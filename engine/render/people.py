@@ -53,7 +53,7 @@ LOOKS: dict[str, tuple[str, Skin, Eyes, Hair, Dress, dict[str, float]]] = {
     "omar": (
         "a bald, bearded man in his fifties",
         Skin(melanin=0.46, blood=0.50, age=0.55, stubble=0.9, gloss=0.45, lips=0.05), BROWN,
-        Hair("none", melanin=0.90, red=0.15, grey=0.35, beard="full"),
+        Hair("none", melanin=0.90, red=0.15, grey=0.35, beard="short"),
         Dress("shirt", (0.24, 0.29, 0.26), (0.60, 0.58, 0.52)), {},
     ),
     "freya": (

@@ -11,6 +11,7 @@ import numpy as np
 from engine.assets.head_build import occlusion
 from engine.assets.head_build.hair_scalp import Scalp, unit
 from engine.assets.head_build.parts import grid_triangles, vertex_normals
+from engine.assets.head_build.wear import buried
 from engine.render.face_model import REGION
 from engine.render.hair_paint import FUZZ, MEDIUM, SPARSE, TILE, TILES
 from engine.render.wearables import Tensors
@@ -160,7 +161,7 @@ def finish(tuft: Tuft, scalp: Scalp, head: Tensors, bind_to: np.ndarray | None =
         "uv": np.concatenate(tuft.uv).astype(np.float16),
         "alpha": np.concatenate(tuft.alpha).astype(np.float16),
         "occlusion": np.clip(dark, 0, 1).astype(np.float16),
-        "hides": np.zeros(0, np.int32),
+        "hides": buried(points, triangles[region == REGION["hair"]], head),
     }
     return {name: np.ascontiguousarray(value) for name, value in made.items()}
 

@@ -7,7 +7,7 @@ import numpy as np
 from engine.assets.head_build import occlusion
 from engine.assets.head_build.parts import Part, vertex_normals
 from engine.assets.head_build.source import METRES
-from engine.render.face_model import REGION
+from engine.render.face_model import MASKS, REGION
 
 
 @dataclass(slots=True)
@@ -51,6 +51,21 @@ def to_wearable(part: Part, bare: Bare, hidden: np.ndarray | None = None) -> dic
         "occlusion": _occlusion(points, part, head).astype(np.float16),
         "hides": np.flatnonzero(covered[head["triangles"]].all(1) & skin).astype(np.int32),
     }
+
+
+def buried(points: np.ndarray, sheets: np.ndarray, head: dict[str, np.ndarray]) -> np.ndarray:
+    """int32 (h,): triangles of the scalp that nobody sees under opaque hair; a ring around what is seen is kept.
+
+    points (n, 3) in metres on the mean face, sheets (t, 3) the opaque triangles between them.
+    """
+    rays = occlusion.sphere_directions(140)
+    rays = rays[np.abs(rays[:, 1]) < 0.85]
+    triangles, count = head["triangles"], len(head["mean"])
+    casters = np.concatenate([triangles, sheets + count])
+    seen = occlusion.seen_from(np.concatenate([head["mean"], points]), casters, rays, 0.0012).any(0)[:count]
+    seen[triangles[seen[triangles].any(1)].ravel()] = True
+    scalp = head["masks"][:, MASKS.index("scalp")][triangles].min(1) > 0.5
+    return np.flatnonzero(scalp & ~seen[triangles].any(1)).astype(np.int32)
 
 
 def _three(values: np.ndarray) -> np.ndarray:
