@@ -17,7 +17,7 @@ LOCK = (80, 40, 5)  # hairs of a dense, a medium and a stray guide
 # Hairs on a sheet: how many, their share of its length, and the least and most metres of that.
 SHEET_PER_M2, SHEET_SHARE, SHEET_M = 3.6e5, 0.20, (0.014, 0.026)
 BROW_PER_M2, BROW_M = 2.0e6, 0.0072
-LASHES = 640
+LASHES = 460
 _T = np.linspace(0, 1, KNOTS)[:, None]
 
 
@@ -111,7 +111,7 @@ def lashes(face: FaceModel, rng: np.random.Generator) -> Grown:
     weight /= weight.sum(1, keepdims=True)
     strong = np.clip(face.alpha[corners].max(1) * 2.2, 0.2, 1)
     out = np.stack([rng.normal(0, 0.16, LASHES), np.ones(LASHES), np.zeros(LASHES),
-                    0.0056 * strong * rng.uniform(0.6, 1.05, LASHES)], 1)  # fmt: skip
+                    0.0048 * strong * rng.uniform(0.6, 1.05, LASHES)], 1)  # fmt: skip
     return _grown(face, corners, weight, out, np.zeros(LASHES))
 
 

@@ -150,7 +150,7 @@ def _lit(knots, kinds, density, low, depth, frame, colour, lens, centre, own, se
             facing = (ox * lx + oy * ly + oz * lz) * size
             tl, tv = tx * lx + ty * ly + tz * lz, tx * ex + ty * ey + tz * ez
             across = math.sqrt(max(_F(1.0) - tl * tl, _F(0.0)))
-            volume = across * max((facing + _F(0.45)) / _F(1.45), _F(0.0)) * _F(1.8)
+            volume = across * max((facing + _F(0.45)) / _F(1.45), _F(0.0)) * _F(2.2)
             half = (math.asin(min(max(tl, _F(-1.0)), _F(1.0))) + math.asin(min(max(tv, _F(-1.0)), _F(1.0)))) * _F(0.5)
             r, trt = (half - _F(0.09) + shift[n]) * _F(7.5), (half + _F(0.13) + shift[n]) * _F(4.2)
             # Azimuth: a mirror lobe looks back to the light, light from behind goes through.
