@@ -222,10 +222,11 @@ def shade_skin(f, skin, wrinkles, tints):
     g += (tints[LIP, 1] - g) * lip
     b += (tints[LIP, 2] - b) * lip
     hollow = _F(0.0)
-    if f[10] > _F(0.01):
+    folded = f[10] - _F(0.05)  # less is not worth a look
+    if folded > _F(0.0):
         even, odd = sample8(wrinkles, f[4], f[5])
-        dt, db = dt + (lane(even, 0) - _F(128 / 255)) * f[10], db + (lane(odd, 0) - _F(128 / 255)) * f[10]
-        hollow = (_F(1.0) - lane(even, 1)) * f[10]
+        dt, db = dt + (lane(even, 0) - _F(128 / 255)) * folded, db + (lane(odd, 0) - _F(128 / 255)) * folded
+        hollow = (_F(1.0) - lane(even, 1)) * folded
     tilt = -(dt * f[8] + db * f[9]) * _F(2.0 * SLOPE)
     bend = min(max(_F(1.0) + tilt, _F(0.35)), _F(1.8))
     hollow = min(hollow, _F(1.0))

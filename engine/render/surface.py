@@ -126,8 +126,8 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, h
     """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
 
     kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 12).
-    skin and wrinkles: texels and creases of `wardrobe.Looks`; hair and
-    look: see `hair_paint`. face_of int64 (4,), near_of float32 (4,): scratch.
+    skin and wrinkles: texels and creases of `wardrobe.Looks`; hair and look: see
+    `hair_paint`. face_of int64 (4,), near_of float32 (4,): scratch.
     """
     scale = _F(512.0) / _F(samples.shape[0])
     to_near = _F(1.0 / NEAR_SCALE)
@@ -232,16 +232,18 @@ def develop(light, box, samples, veil, backdrop, table, out):
             r, c = np.uintp(row), np.uintp(col)
             covered = ((1 if samples[r, c, 0] != 0 else 0) + (1 if samples[r, c, 1] != 0 else 0)
                        + (1 if samples[r, c, 2] != 0 else 0) + (1 if samples[r, c, 3] != 0 else 0))
+            if covered == 4:
+                for k in range(3):
+                    at = min(int(max(light[r, c, k], _F(0.0)) * steps + _F(0.5)), most)
+                    out[r, c, k] = table[np.uintp(at)]
+                continue
             share = _F(0.25) * _F(covered)
-            if covered < 4:
-                share += (_F(1.0) - share) * veil[r, c, 3]
-                veil[r, c, 3] = _F(0.0)
-                if share < _F(0.002):
-                    continue
+            share += (_F(1.0) - share) * veil[r, c, 3]
+            veil[r, c, 3] = _F(0.0)
+            if share < _F(0.002):
+                continue
             scale = steps / share
             for k in range(3):
                 at = min(int(max(light[r, c, k], _F(0.0)) * scale + _F(0.5)), most)
-                shown = table[np.uintp(at)]
-                if share < _F(1.0):
-                    shown = np.uint8(_F(shown) * share + _F(backdrop[r, c, k]) * (_F(1.0) - share) + _F(0.5))
-                out[r, c, k] = shown
+                shown = _F(table[np.uintp(at)]) * share + _F(backdrop[r, c, k]) * (_F(1.0) - share)
+                out[r, c, k] = np.uint8(shown + _F(0.5))
