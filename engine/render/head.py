@@ -147,7 +147,7 @@ class HeadRenderer(Stage):
         wear, looks = self.wardrobe, self.looks
         faces, nears = np.empty(4, np.int64), np.empty(4, np.float32)  # kernels may not allocate
         surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, looks.texels, looks.creases,
-                     looks.iris, looks.hair, looks.look, looks.tints, looks.lamps,
+                     looks.iris, looks.cloth, looks.hair, looks.look, looks.tints, looks.lamps,
                      faces, nears, light)  # fmt: skip
         layers.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, looks.hair,
                        looks.look, np.empty(surface.FIELDS, np.float32), veil, light)  # fmt: skip

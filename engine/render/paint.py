@@ -10,6 +10,9 @@ from engine.render.scene import Eyes
 
 SKIN_SIZE = 1024
 IRIS_SIZE = (64, 256)  # radius, angle
+CLOTH_SIZE = 512
+CLOTH_M = 0.30
+CLOTH_SLOPE = 0.5  # slope that the map's full scale stands for
 
 
 def linear(srgb: np.ndarray | tuple[float, ...]) -> np.ndarray:
@@ -63,6 +66,23 @@ def paint_iris(eyes: Eyes) -> np.ndarray:
     rim = np.clip((radius - 0.80) / 0.18, 0, 1)[..., None] ** 1.5
     shade = shade + (linear(eyes.rim) - shade) * rim
     return np.concatenate([pack(shade), np.full((*IRIS_SIZE, 1), 255, np.uint8)], -1)
+
+
+def paint_cloth() -> np.ndarray:
+    """Folds and weave of cloth, a tile of CLOTH_M metres, uint8 (512, 512, 4): slope along T and B, tone, none."""
+    size = CLOTH_SIZE
+    # Folds are long and lean; two families cross, one of them shallow.
+    steep = noise(size, size, (3, 7), 20) + 0.45 * noise(size, size, (5, 13), 21)
+    shallow = noise(size, size, (7, 4), 22)
+    sheared = np.stack([np.roll(row, k) for k, row in enumerate(steep)])  # one turn over the tile: it still joins
+    height = 0.0022 * sheared + 0.0012 * shallow
+    step = 2 * CLOTH_M / size
+    slope_t = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) / step
+    slope_b = (np.roll(height, -1, 0) - np.roll(height, 1, 0)) / step
+    weave = noise(size, size, (220, 220), 23) + 0.6 * noise(size, size, (64, 200), 24)
+    tone = 0.5 + 0.10 * weave + 0.10 * sheared
+    maps = [slope_t / CLOTH_SLOPE * 0.5 + 128 / 255, slope_b / CLOTH_SLOPE * 0.5 + 128 / 255, tone, tone * 0]
+    return np.clip(np.stack(maps, -1) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 def tone_table() -> np.ndarray:

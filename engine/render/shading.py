@@ -23,6 +23,7 @@ from engine.render.lighting import (
     RIM_COLOUR,
     SKY,
 )  # fmt: skip
+from engine.render.paint import CLOTH_SIZE, CLOTH_SLOPE
 from engine.render.relief import SLOPE
 
 _F = np.float32
@@ -294,6 +295,17 @@ def shade_wet(f, r, g, b, light, gloss):
 
 
 @inlined
-def shade_cloth(f, tints):
-    rim = f[7] * _F(0.10)
-    return tints[CLOTH_TONE, 0] * f[0] + rim, tints[CLOTH_TONE, 1] * f[1] + rim, tints[CLOTH_TONE, 2] * f[2] + rim
+def shade_cloth(f, cloth, tints):
+    """Folds bend the light, the weave is uneven, fuzz catches light at the edge; f[6] is the second colour's share."""
+    u, v = np.int64(f[4] * _F(CLOTH_SIZE)) & (CLOTH_SIZE - 1), np.int64(f[5] * _F(CLOTH_SIZE)) & (CLOTH_SIZE - 1)
+    r, c = np.uintp(v), np.uintp(u)
+    dt, db = _F(cloth[r, c, 0]) - _F(128.0), _F(cloth[r, c, 1]) - _F(128.0)
+    bend = _F(1.0) - (dt * f[8] + db * f[9]) * _F(CLOTH_SLOPE / 127.0)
+    bend = min(max(bend, _F(0.5)), _F(1.5)) * (_F(0.90) + _F(0.20 / 255.0) * _F(cloth[r, c, 2]))
+    second, rim = f[6], f[7] * _F(0.12)
+    r0 = tints[CLOTH_TONE, 0] + (tints[CLOTH_SECOND, 0] - tints[CLOTH_TONE, 0]) * second
+    g0 = tints[CLOTH_TONE, 1] + (tints[CLOTH_SECOND, 1] - tints[CLOTH_TONE, 1]) * second
+    b0 = tints[CLOTH_TONE, 2] + (tints[CLOTH_SECOND, 2] - tints[CLOTH_TONE, 2]) * second
+    # Fuzz takes the colour of the cloth.
+    return (r0 * f[0] * bend + rim * (_F(0.3) + r0), g0 * f[1] * bend + rim * (_F(0.3) + g0),
+            b0 * f[2] * bend + rim * (_F(0.3) + b0))  # fmt: skip

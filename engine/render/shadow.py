@@ -57,8 +57,8 @@ def cast(points, triangles, frame, seen_from, depth):
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if not area < _F(-1e-3):  # turned away from the light
             continue
-        left, right = max(int(min(x0, x1, x2)), 0), min(int(max(x0, x1, x2)) + 1, size - 1)
-        top, bottom = max(int(min(y0, y1, y2)), 0), min(int(max(y0, y1, y2)) + 1, size - 1)
+        left, right = int(max(min(x0, x1, x2) + _F(0.45), _F(0.0))), int(min(max(x0, x1, x2) - _F(0.45), _F(size - 1)))
+        top, bottom = int(max(min(y0, y1, y2) + _F(0.45), _F(0.0))), int(min(max(y0, y1, y2) - _F(0.45), _F(size - 1)))
         scale = _F(1.0) / area
         for row in range(top, bottom + 1):
             y = _F(row) + _F(0.5) - y0

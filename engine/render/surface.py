@@ -121,7 +121,7 @@ def _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex):
 
 
 @kernel
-def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, hair, look,
+def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, cloth, hair, look,
          tints, lamps, face_of, near_of, light):  # fmt: skip
     """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
 
@@ -198,7 +198,7 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, h
                 elif kind == HAIR:
                     shade_r, shade_g, shade_b = hair_shading.shade_hair(field, hair, look, tints[shading.SKIN_LIGHT])
                 elif kind == CLOTH:
-                    shade_r, shade_g, shade_b = shading.shade_cloth(field, tints)
+                    shade_r, shade_g, shade_b = shading.shade_cloth(field, cloth, tints)
                 else:
                     shade_r, shade_g, shade_b = _shade(kind, field, samples, kinds, row, col, scale, iris, lamps)
                 weight = _F(covered) * _F(0.25)

@@ -49,8 +49,9 @@ class Wardrobe:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What a scene adds: pictures uint8 (h, w, 4) of skin, pores, wrinkles, iris and hair; the first two and the third
-    again as texels and creases uint64 (h, w), eight bytes each, as `shading.sample8` reads; look of `hair_paint.look`;
+    """What a scene adds: pictures uint8 (h, w, 4) of skin, pores, wrinkles, iris, cloth and hair; the first two and
+    the third again as texels and creases uint64 (h, w), eight bytes each, as `shading.sample8` reads; look of
+    `hair_paint.look`;
     tints float32 (5, 3) linear colours (rows in `shading`), lamps of `lighting.lamp_table`, tones of
     `paint.tone_table`; gain and rest of `relief.wrinkle_table`; frame, taps and softness of `shadow`."""
 
@@ -60,6 +61,7 @@ class Looks:
     texels: np.ndarray
     creases: np.ndarray
     iris: np.ndarray
+    cloth: np.ndarray
     hair: np.ndarray
     look: np.ndarray
     tints: np.ndarray
@@ -80,7 +82,8 @@ def paint_looks(face: FaceModel, scene: Scene, size: int = 512) -> Looks:
     return Looks(
         skin=skin, pores=pores, wrinkles=wrinkles,
         texels=_texels(size, skin, pores), creases=_texels(size, wrinkles),
-        iris=paint.paint_iris(person.eyes), hair=hair_paint.paint_strands(), look=hair_paint.look(person.hair),
+        iris=paint.paint_iris(person.eyes), cloth=_cloth_picture(),
+        hair=hair_paint.paint_strands(), look=hair_paint.look(person.hair),
         tints=colours(person), lamps=lamps, tones=paint.tone_table(), gain=gain, rest=rest,
         frame=shadow.frame(lamps[KEY].astype(np.float64)), taps=shadow.pattern(),
         softness=np.float32(np.tan(np.radians(scene.light.softness))),
@@ -101,6 +104,7 @@ def _texels(size: int, *pictures: np.ndarray) -> np.ndarray:
     return out.view(np.uint64)[..., 0]
 
 
+_cloth_picture = lru_cache(maxsize=1)(paint.paint_cloth)
 _skin_picture = lru_cache(maxsize=4)(paint_skin)
 
 
@@ -187,6 +191,9 @@ def _fields(face: FaceModel) -> np.ndarray:
         out[part, 0:3] = ball / np.linalg.norm(ball, axis=1, keepdims=True)
         out[part, 3] = 1 - 2 * side
     out[region == REGION["gums"], 2] = 1
+    worn = np.isin(region, (REGION["shirt"], REGION["collar"]))
+    out[worn, 0:2] = (face.mean[worn, :2] + 1) / paint.CLOTH_M  # tiles; below 0 would not wrap
+    out[region == REGION["collar"], 2] = 1
     teeth = np.isin(region, (REGION["teeth_upper"], REGION["teeth_lower"]))
     front = face.mean[teeth, 2].max()
     mouth = teeth | np.isin(region, (REGION["tongue"], REGION["mouth_inside"], REGION["gums"]))
