@@ -65,6 +65,9 @@ def drop_hidden(tensors: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
     seen = np.zeros(len(tensors["mean"]), bool)
     for pose in VISIBILITY_POSES:
         seen |= occlusion.seen_from(posed(tensors, names, pose), triangles, rays, 0.0012).any(0)
+    # The balls turn: what a straight gaze hides behind the lids shows when the eye looks aside.
+    balls = np.isin(tensors["triangle_region"], [REGION["eye_left"], REGION["eye_right"]])
+    seen[triangles[balls].ravel()] = True
     delicate = np.isin(tensors["triangle_region"], [REGION["mouth_inside"], REGION["lips"]])
     for ring in range(3):  # safety around everything seen: one ring, three in the mouth
         keep = seen[triangles].any(1) & (delicate if ring else True)
