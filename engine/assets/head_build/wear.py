@@ -62,7 +62,8 @@ def buried(points: np.ndarray, sheets: np.ndarray, head: dict[str, np.ndarray]) 
     rays = rays[np.abs(rays[:, 1]) < 0.85]
     triangles, count = head["triangles"], len(head["mean"])
     casters = np.concatenate([triangles, sheets + count])
-    seen = occlusion.seen_from(np.concatenate([head["mean"], points]), casters, rays, 0.0012).any(0)[:count]
+    by_ray = occlusion.seen_from(np.concatenate([head["mean"], points]), casters, rays, 0.0012)
+    seen = by_ray[:, :count].any(0)
     seen[triangles[seen[triangles].any(1)].ravel()] = True
     scalp = head["masks"][:, MASKS.index("scalp")][triangles].min(1) > 0.5
     return np.flatnonzero(scalp & ~seen[triangles].any(1)).astype(np.int32)
