@@ -63,7 +63,7 @@ def buried(points: np.ndarray, sheets: np.ndarray, head: dict[str, np.ndarray]) 
     triangles, count = head["triangles"], len(head["mean"])
     casters = np.concatenate([triangles, sheets + count])
     by_ray = occlusion.seen_from(np.concatenate([head["mean"], points]), casters, rays, 0.0012)
-    seen = by_ray[:, :count].any(0)
+    seen = np.asarray(by_ray[:, :count].any(axis=0))
     seen[triangles[seen[triangles].any(1)].ravel()] = True
     scalp = head["masks"][:, MASKS.index("scalp")][triangles].min(1) > 0.5
     return np.flatnonzero(scalp & ~seen[triangles].any(1)).astype(np.int32)
