@@ -9,7 +9,8 @@ tick through them. Files fold the same step that live sessions take.
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -89,26 +90,36 @@ class Performer:
         if self.pipeline.renderer is not None:
             self.pipeline.renderer.set_background(self._drawn, 0, colour)  # type: ignore[attr-defined]
 
-    @torch.inference_mode()
     def step(self, tick: AudioTick, draw: bool = True) -> Moment | None:
         """One tick in; the moment of `lookahead` ticks ago out, None while the look-ahead fills.
 
         draw=False repeats the last picture: motion never stops, so that what follows stays right.
         """
+        heard = self._hear(tick)
+        return self._show(*heard, draw) if heard else None
+
+    @torch.inference_mode()
+    def _hear(self, tick: AudioTick) -> tuple[torch.Tensor, AudioTick, int] | None:
+        """The first half of a step: motion (1, M) and its voice, and the nanoseconds that took."""
         begun_ns = time.perf_counter_ns()
         timings = self.pipeline.timings
         with timings["features"].measure():
             samples = torch.from_numpy(np.ascontiguousarray(tick.samples))[None]
             features = self.pipeline.ears.step(self._ears, samples)
         with timings["motion"].measure():
-            motion = self.pipeline.motion.step(self._motion, features)
+            motion = self.pipeline.motion.step(self._motion, features).clone()  # its buffer is only lent
         self._held.append(tick)
         if len(self._held) <= self.pipeline.lookahead:
             return None
-        voice = self._held.popleft()
-        face = FaceMotion(motion[0].numpy().copy(), voice.index, voice.captured_ns)
+        return motion, self._held.popleft(), time.perf_counter_ns() - begun_ns
+
+    @torch.inference_mode()
+    def _show(self, motion: torch.Tensor, voice: AudioTick, heard_ns: int, draw: bool = True) -> Moment:
+        """The second half: the picture of a motion."""
+        begun_ns = time.perf_counter_ns()
+        face = FaceMotion(motion[0].numpy(), voice.index, voice.captured_ns)
         image = self._draw(motion, voice, draw)
-        timings["tick"].add_ns(time.perf_counter_ns() - begun_ns)
+        self.pipeline.timings["tick"].add_ns(heard_ns + time.perf_counter_ns() - begun_ns)
         return Moment(image, face, voice, time.monotonic_ns())
 
     def _draw(self, motion: torch.Tensor, voice: AudioTick, draw: bool) -> Image:
@@ -125,25 +136,44 @@ class Performer:
 
     def finish(self) -> Iterator[Moment]:
         """Bring out what the look-ahead still holds, by feeding silence."""
-        for last in list(self._held):
-            silence = AudioTick(
-                np.zeros(TICK_SAMPLES, np.float32),
-                np.zeros(VOICE_TICK_SAMPLES, np.float32),
-                last.index + self.pipeline.lookahead,
-                last.captured_ns,
-            )
+        for silence in self._silence():
             moment = self.step(silence)
             if moment is not None:
                 yield moment
         self._held.clear()
 
+    def _silence(self) -> list[AudioTick]:
+        """As many quiet ticks as the look-ahead still holds."""
+        return [
+            AudioTick(
+                np.zeros(TICK_SAMPLES, np.float32),
+                np.zeros(VOICE_TICK_SAMPLES, np.float32),
+                last.index + self.pipeline.lookahead,
+                last.captured_ns,
+            )
+            for last in self._held
+        ]
+
     def perform(self, ticks: Iterable[AudioTick]) -> Iterator[Moment]:
-        """Fold all ticks: the offline form, exactly one moment for each tick."""
-        for tick in ticks:
-            moment = self.step(tick)
-            if moment is not None:
-                yield moment
-        yield from self.finish()
+        """Fold all ticks: the offline form, exactly one moment for each tick.
+
+        The same two halves of a step as live, but the next tick is heard while the last one is drawn.
+        """
+        with ThreadPoolExecutor(1, "visema-draw") as artist:
+            drawing: Future[Moment] | None = None
+            for tick in _then(ticks, self._silence):
+                heard = self._hear(tick)
+                if drawing is not None:
+                    yield drawing.result()
+                drawing = artist.submit(self._show, *heard) if heard else None
+            if drawing is not None:
+                yield drawing.result()
+        self._held.clear()
+
+
+def _then(ticks: Iterable[AudioTick], rest: Callable[[], list[AudioTick]]) -> Iterator[AudioTick]:
+    yield from ticks
+    yield from rest()
 
 
 @torch.inference_mode()
