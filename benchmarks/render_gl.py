@@ -5,7 +5,7 @@
     ENV/bin/python benchmarks/render_gl.py draw SCENE.npz SAMPLES [PICTURE.png]
 
 `draw` needs EGL and moderngl, not Visema. It uploads every picture's vertices, draws with SAMPLES (4 or 0), the
-skin's shader line by line as in `engine/render/shading.py` (hair, cloth and the rest simplified), strands blended,
+skin's shader line by line as in `engine/render/skin_shading.py` (hair, cloth and the rest simplified), strands blended,
 tone in the shader, and reads the picture back, as a film or an encoder needs it. Processor time is of all threads.
 """
 

@@ -12,6 +12,7 @@ import torch
 from engine.motion import layout
 from engine.render import visibility
 from engine.render.background import paint_background
+from engine.render.eye_shading import IRIS
 from engine.render.face_model import MASKS, REGION, FaceModel
 from engine.render.head import NEAREST_M
 from engine.render.kernel import kernel
@@ -21,7 +22,6 @@ from engine.render.shading import (
     CLOTH_SECOND,
     CLOTH_TONE,
     HAIR_TONE,
-    IRIS,
     LIP,
     SKIN_LIGHT,
 )

@@ -19,14 +19,18 @@ _LIFT_M, _BIAS_M, _BLUR_M = _F(0.0025), _F(0.0035), _F(0.0030)
 _REACH_M = _F(0.075)  # how far before a surface an obstacle is looked for
 
 
-def frame(towards: np.ndarray) -> np.ndarray:
-    """float32 (3, 4): rows take a point (x, y, z, 1) to the map's column, its row, and metres towards the light."""
-    side = np.cross([0.0, 1.0, 0.0], towards)
+def frame(towards: np.ndarray, pixels: int = PIXELS, span_m: float = SPAN_M) -> np.ndarray:
+    """float32 (3, 4): rows take a point (x, y, z, 1) to the map's column, its row, and metres towards the light.
+
+    The map has pixels x pixels and shows span_m around CENTRE.
+    """
+    other = np.array([0.0, 1.0, 0.0]) if abs(towards[1]) < 0.9 else np.array([0.0, 0.0, 1.0])
+    side = np.cross(other, towards)
     side /= np.linalg.norm(side)
     up = np.cross(towards, side)
-    scale = PIXELS / SPAN_M
+    scale = pixels / span_m
     rows = np.stack([side * scale, -up * scale, towards])
-    shift = -rows @ np.array(CENTRE) + [PIXELS / 2, PIXELS / 2, 0]
+    shift = -rows @ np.array(CENTRE) + [pixels / 2, pixels / 2, 0]
     return np.concatenate([rows, shift[:, None]], 1).astype(np.float32)
 
 

@@ -6,13 +6,14 @@ quarters as it has samples: silhouettes, lids and lips are smooth at the price o
 the pixels. `layers` then blends thin things over the result.
 """
 
-import math
-
 import numpy as np
 
-from engine.render import hair_shading, shading
+from engine.render.eye_shading import shade_eye
+from engine.render.hair_shading import shade_hair
 from engine.render.kernel import inlined, kernel
-from engine.render.shading import CAVITY, CLOTH, EYE, HAIR, SKIN, TEETH, TONGUE
+from engine.render.mouth_shading import shade_mouth
+from engine.render.shading import CLOTH, EYE, HAIR, SKIN, SKIN_LIGHT
+from engine.render.skin_shading import shade_cloth, shade_skin
 from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, SAMPLE_X
 
 _F = np.float32
@@ -40,66 +41,6 @@ def _weights(x, y, b1x, b1y, b2x, b2y):
         scale = _F(1.0) / (b0 + b1 + b2)
         b0, b1, b2 = b0 * scale, b1 * scale, b2 * scale
     return b0, b1, b2
-
-
-@kernel
-def _reach(samples, kinds, row, col, down, right, inside, farthest):
-    """Pixels from (row, col) along (down, right) to the first one of another kind than eye (or mouth)."""
-    for d in range(1, farthest):
-        r, c = row + down * d, col + right * d
-        if r < 0 or r >= samples.shape[0] or c < 0 or c >= samples.shape[1]:
-            return d
-        face = samples[r, c, 1] & ID_MASK
-        if face == 0:
-            return d
-        kind = kinds[face - 1]
-        if inside == EYE:
-            if kind != EYE:
-                return d
-        elif kind < TEETH or kind > CAVITY:
-            return d
-    return farthest
-
-
-@kernel
-def _shade(kind, f, samples, kinds, row, col, scale, iris, lamps):
-    """Light of a point of an eye or inside the mouth with interpolated fields f (12,)."""
-    if kind == EYE:
-        above = _F(_reach(samples, kinds, row, col, -1, 0, EYE, 24)) * scale
-        below = _F(_reach(samples, kinds, row, col, 1, 0, EYE, 24)) * scale
-        nose = -1 if f[7] > 0 else 1  # the left eye's inner corner is to the viewer's left
-        inner = _F(_reach(samples, kinds, row, col, 0, nose, EYE, 12)) * scale
-        outer = _F(_reach(samples, kinds, row, col, 0, -nose, EYE, 12)) * scale
-        lid = _F(1.0) - _F(0.70) * math.exp(-above * _F(0.27)) - _F(0.16) * math.exp(-below * _F(0.7))
-        lid *= (_F(1.0) - _F(0.34) * math.exp(-outer * _F(0.30))) * (_F(1.0) - _F(0.30) * math.exp(-inner * _F(0.30)))
-        corner = _F(1.0) - shading.smooth(_F(1.2), _F(4.2), inner)
-        tear = _F(1.0) - shading.smooth(_F(1.0), _F(2.2), below)
-        return shading.shade_eye(f, lid, corner, tear, iris, lamps)
-    above = _F(_reach(samples, kinds, row, col, -1, 0, TEETH, 40)) * scale
-    below = _F(_reach(samples, kinds, row, col, 1, 0, TEETH, 40)) * scale
-    left = _F(_reach(samples, kinds, row, col, 0, -1, TEETH, 48)) * scale
-    right = _F(_reach(samples, kinds, row, col, 0, 1, TEETH, 48)) * scale
-    depth = f[7]  # metres behind the front teeth
-    # A narrow slit lets little light in, a round hole behind pushed-out lips even less.
-    room = _F(1.0) - math.exp(-(above + below) * _F(0.26))
-    room *= _F(0.16) + _F(0.84) * shading.smooth(_F(16.0), _F(48.0), left + right)
-    lip = _F(1.0) - _F(0.55) * math.exp(-above * _F(0.34)) - _F(0.15) * math.exp(-below * _F(0.5))
-    side = _F(1.0) - _F(0.45) * math.exp(-min(left, right) * _F(0.16))
-    light = room * lip * side * math.exp(-max(depth - _F(0.004), _F(0.0)) * _F(42.0))
-    if kind == TEETH:
-        # f[4] counts teeth along the arch, so gaps lie at whole numbers; f[5] is 0 at the gum, 1 at the edge.
-        between = abs(f[4] - math.floor(f[4] + _F(0.5)))
-        gap = (_F(1.0) - _F(0.42) * (_F(1.0) - shading.smooth(_F(0.0), _F(0.12), between))) * (
-            _F(0.74) + _F(0.26) * shading.smooth(_F(0.0), _F(0.5), f[5]))
-        # Thin edges let the dark behind them through, necks are yellow.
-        thin, neck = shading.smooth(_F(0.72), _F(1.0), f[5]), _F(1.0) - shading.smooth(_F(0.0), _F(0.45), f[5])
-        return shading.shade_wet(f, (_F(0.66) - _F(0.13) * thin) * gap, (_F(0.62) - _F(0.10) * thin) * gap,
-                                 (_F(0.54) - _F(0.05) * thin - _F(0.10) * neck) * gap, light, _F(0.8))  # fmt: skip
-    if kind == TONGUE:
-        return shading.shade_wet(f, _F(0.44), _F(0.155), _F(0.145), light * _F(0.85), _F(0.55))
-    if f[6] > _F(0.5):  # gums
-        return shading.shade_wet(f, _F(0.42), _F(0.165), _F(0.155), light, _F(0.6))
-    return shading.shade_wet(f, _F(0.30), _F(0.075), _F(0.068), light * _F(0.60), _F(0.1))
 
 
 @inlined
@@ -194,13 +135,15 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, c
                     b0 * vertex[i0, 11] + b1 * vertex[i1, 11] + b2 * vertex[i2, 11],
                 )
                 if kind == SKIN:  # spelt out: a call would copy all its arrays' descriptors
-                    shade_r, shade_g, shade_b = shading.shade_skin(field, skin, wrinkles, tints)
+                    shade_r, shade_g, shade_b = shade_skin(field, skin, wrinkles, tints)
                 elif kind == HAIR:
-                    shade_r, shade_g, shade_b = hair_shading.shade_hair(field, hair, look, tints[shading.SKIN_LIGHT])
+                    shade_r, shade_g, shade_b = shade_hair(field, hair, look, tints[SKIN_LIGHT])
                 elif kind == CLOTH:
-                    shade_r, shade_g, shade_b = shading.shade_cloth(field, cloth, tints)
+                    shade_r, shade_g, shade_b = shade_cloth(field, cloth, tints)
+                elif kind == EYE:
+                    shade_r, shade_g, shade_b = shade_eye(field, samples, kinds, row, col, scale, iris, lamps)
                 else:
-                    shade_r, shade_g, shade_b = _shade(kind, field, samples, kinds, row, col, scale, iris, lamps)
+                    shade_r, shade_g, shade_b = shade_mouth(kind, field, samples, kinds, row, col, scale)
                 weight = _F(covered) * _F(0.25)
                 red += weight * shade_r
                 green += weight * shade_g

@@ -147,3 +147,22 @@ def clear(samples, box):
     """Empty what the last picture touched."""
     samples[box[1] : box[3], box[0] : box[2]] = 0
     box[0], box[1], box[2], box[3] = samples.shape[1] - PAD, samples.shape[0], 0, 0
+
+
+@kernel
+def reach(samples, kinds, lowest, highest, row, col, down, right, farthest):
+    """Pixels from (row, col) along (down, right) to the first that shows no kind of surface lowest .. highest.
+
+    kinds uint8 (F,) of the triangles drawn; the answer is at most `farthest`.
+    """
+    for d in range(1, farthest):
+        r, c = row + down * d, col + right * d
+        if r < 0 or r >= samples.shape[0] or c < 0 or c >= samples.shape[1]:
+            return d
+        face = samples[r, c, 1] & ID_MASK
+        if face == 0:
+            return d
+        kind = kinds[face - 1]
+        if kind < lowest or kind > highest:
+            return d
+    return farthest

@@ -10,8 +10,9 @@ from engine.render.face_model import REGION, FaceModel
 from engine.render.lighting import KEY, exposure, lamp_table
 from engine.render.relief import wrinkle_table, zones
 from engine.render.scene import Person, Scene
-from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, STRANDS, TEETH, TEXEL_PAD, TONGUE
+from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, STRANDS, TEETH, TONGUE
 from engine.render.skin import lip_colour, mean_colour, paint_relief, paint_skin
+from engine.render.texels import TEXEL_PAD
 
 KIND_OF = {
     "skin": SKIN, "lips": SKIN, "eye_left": EYE, "eye_right": EYE, "lashes": LASHES,
@@ -50,7 +51,7 @@ class Wardrobe:
 @dataclass(frozen=True, slots=True)
 class Looks:
     """What a scene adds: pictures uint8 (h, w, 4) of skin, pores, wrinkles, iris, cloth and hair; the first two and
-    the third again as texels and creases uint64 (h, w), eight bytes each, as `shading.sample8` reads; look of
+    the third again as texels and creases uint64 (h, w), eight bytes each, as `texels.sample8` reads; look of
     `hair_paint.look`;
     tints float32 (5, 3) linear colours (rows in `shading`), lamps of `lighting.lamp_table`, tones of
     `paint.tone_table`; gain and rest of `relief.wrinkle_table`; frame, taps and softness of `shadow`."""
@@ -91,7 +92,7 @@ def paint_looks(face: FaceModel, scene: Scene, size: int = 512) -> Looks:
 
 
 def _texels(size: int, *pictures: np.ndarray) -> np.ndarray:
-    """Pictures uint8 (h, w, 4) side by side, eight bytes a texel, uint64 (h, w + shading.TEXEL_PAD).
+    """Pictures uint8 (h, w, 4) side by side, eight bytes a texel, uint64 (h, w + texels.TEXEL_PAD).
 
     As fine as a picture of that size can show: halved below FINE_FROM, which also halves what has to be in the cache.
     """

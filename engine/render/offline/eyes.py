@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from engine.render.eye_shading import IRIS
 from engine.render.lighting import FILL, FILL_COLOUR, KEY, KEY_COLOUR, SKY
-from engine.render.shading import IRIS
 
 CORNEA = 0.64  # radius over the ball's
 INDEX = 1.336

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.render.kernel import inlined, kernel
 from engine.render.offline.lights import Lights
-from engine.render.shadow import CENTRE
+from engine.render.shadow import frame
 
 PIXELS, SPAN_M = 576, 0.52
 _F = np.float32
@@ -28,18 +28,6 @@ class Receivers:
     normal: np.ndarray
     eye: np.ndarray
     rough: np.ndarray
-
-
-def frame(towards: np.ndarray) -> np.ndarray:
-    """float32 (3, 4): rows take (x, y, z, 1) to column, row and metres towards the light."""
-    other = np.array([0.0, 1.0, 0.0]) if abs(towards[1]) < 0.9 else np.array([0.0, 0.0, 1.0])
-    side = np.cross(other, towards)
-    side /= np.linalg.norm(side)
-    up = np.cross(towards, side)
-    scale = PIXELS / SPAN_M
-    rows = np.stack([side * scale, -up * scale, towards])
-    shift = -rows @ np.array(CENTRE) + [PIXELS / 2, PIXELS / 2, 0]
-    return np.concatenate([rows, shift[:, None]], 1).astype(np.float32)
 
 
 @kernel
@@ -148,7 +136,7 @@ def gather(points: np.ndarray, casters: np.ndarray, lights: Lights, at: Receiver
     light, shine = np.zeros_like(at.place), np.zeros_like(at.place)
     depth = np.empty((PIXELS, PIXELS), np.float32)
     for towards, colour, shines in zip(lights.towards, lights.colour, lights.shines, strict=True):
-        view = frame(towards.astype(np.float64))
+        view = frame(towards.astype(np.float64), PIXELS, SPAN_M)
         cast(points, casters, view, depth)
         receive(at.place, at.normal, at.eye, at.rough, view, depth, colour, bool(shines), light, shine)
     return light, shine

@@ -10,7 +10,8 @@ import numpy as np
 
 from engine.render.kernel import kernel
 from engine.render.relief import SLOPE
-from engine.render.shading import sample4, smooth
+from engine.render.shading import smooth
+from engine.render.texels import sample4
 
 _F = np.float32
 VARIANCE_MM2 = np.array([0.0064, 0.0484, 0.187, 0.567, 1.99, 7.41])

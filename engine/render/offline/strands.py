@@ -15,8 +15,9 @@ from engine.render.face_model import ASSET, FaceModel, _styles
 from engine.render.kernel import kernel
 from engine.render.lighting import FILL, FILL_COLOUR, GROUND, KEY, KEY_COLOUR, RIM, RIM_COLOUR, SKY
 from engine.render.offline import fibres
-from engine.render.offline.irradiance import PIXELS, cast, frame, seen
+from engine.render.offline.irradiance import PIXELS, SPAN_M, cast, seen
 from engine.render.scene import Person
+from engine.render.shadow import frame
 from engine.render.wearables import pick
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Strands:
         lens = to.lens().astype(np.float32)
         centre = (np.array([0, 0.09, 0.0]) @ turned.T).astype(np.float32)
         for way, tint in ((KEY, KEY_COLOUR), (FILL, FILL_COLOUR), (RIM, RIM_COLOUR)):
-            view = frame(lamps[way].astype(np.float64))
+            view = frame(lamps[way].astype(np.float64), PIXELS, SPAN_M)
             cast(points, solid, view, depth)
             _lit(knots, self.kinds, density, low, depth, view, lamps[tint], lens, centre, self._colour, self._second,
                  self._first, self._shift, shade)  # fmt: skip
