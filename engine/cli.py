@@ -14,6 +14,8 @@ examples:
   visema serve                                   the page: speak, and a face answers
   visema render speech.wav face.mp4              a film of the face speaking a file
   visema render speech.wav face.mp4 --size 720 --background green --stats stats.json
+  visema render speech.wav face.webm --identity ruth --background alpha
+  visema render speech.wav plain/ --quality plain --buffers buffers/
   visema live --window                           microphone to a preview window
   visema motion speech.wav motion.npz            coefficients only
   visema doctor                                  what is installed and what is missing
@@ -78,6 +80,8 @@ def make_parser() -> argparse.ArgumentParser:
     render.add_argument("target", metavar="OUT",
                         help="a film (.mp4, .mkv, .webm), or PNG pictures and a WAV: OUT_%%05d.png or a folder")
     render.add_argument("--stats", metavar="FILE.json", help="write speed and settings")
+    render.add_argument("--buffers", metavar="DIR",
+                        help="also masks, normals, uv and depth of every picture (npz), explained in the README")
     render.add_argument("--quiet", action="store_true", help="no progress bar")
 
     motion = _add(commands, "motion", "a sound file to coefficients (npz)", _motion, [common])
@@ -146,7 +150,7 @@ def _serve(options: argparse.Namespace) -> None:
 def _render(options: argparse.Namespace) -> None:
     from engine.offline import render_file
 
-    render_file(read_config(options), options.source, options.target, options.stats, options.quiet)
+    render_file(read_config(options), options.source, options.target, options.stats, options.quiet, options.buffers)
 
 
 def _motion(options: argparse.Namespace) -> None:

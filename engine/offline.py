@@ -33,9 +33,12 @@ def read_ticks(source: FileSource) -> Iterator[AudioTick]:
 
 
 def render_file(
-    config: Config, source: str, target: str, stats: str | None = None, quiet: bool = False
+    config: Config, source: str, target: str, stats: str | None = None, quiet: bool = False, buffers: str | None = None
 ) -> dict[str, Any]:
-    """A film of the face speaking `source`; returns (and writes to `stats`) speed and settings."""
+    """A film of the face speaking `source`; returns (and writes to `stats`) speed and settings.
+
+    buffers: a folder for masks, normals, uv and depth of every picture, see `engine.render.buffer_files`.
+    """
     _refuse_overwriting_source(source, target)
     sound = FileSource(source)  # before anything slow: a wrong file is told at once
     pipeline = Pipeline(config)
@@ -43,8 +46,9 @@ def render_file(
     size = config.render.size
     begun_s = time.perf_counter()
     frames = 0
+    series = open_buffers(config, buffers) if buffers else None
     film = open_film(target, size, shows_alpha(config))
-    with _WriterThread(film) as writer, _progress(sound, "rendering", quiet) as bar:
+    with _WriterThread(film, series) as writer, _progress(sound, "rendering", quiet) as bar:
         for moment in performer.perform(read_ticks(sound)):
             writer.write(moment)
             frames += 1
@@ -66,13 +70,26 @@ def render_file(
         "executor": pipeline.executor,
         "plugin": config.motion.plugin,
         "renderer": config.render.plugin,
+        "identity": config.render.identity,
+        "quality": config.render.quality,
         "parts_ms": {name: part.percentiles() for name, part in pipeline.timings.items()},
     }
     if stats:
         write_text(stats, json.dumps(report, indent=1) + "\n")
     if not quiet:
         print(f"{target}: {seconds:.1f} s, real-time factor {report['real_time_factor']:.2f}")
+        if series is not None:
+            print(f"{buffers}: masks, normals, uv and depth of {series.pictures} pictures")
     return report
+
+
+def open_buffers(config: Config, folder: str) -> Any:
+    """A writer of what the pictures of the configured scene show. ConfigError: another renderer than the head."""
+    from engine.render.buffer_files import BufferSeries
+
+    if config.render.plugin != "head":
+        raise ConfigError(f"--buffers: only the renderer 'head' knows them, not {config.render.plugin!r}")
+    return BufferSeries(folder, scene_of(config), config.render.size)
 
 
 def open_film(target: str, size: int, alpha: bool) -> Any:
@@ -181,10 +198,14 @@ def _speak(config: Config, target: Path) -> None:
 
 
 class _WriterThread:
-    """Encodes on the second core; a bounded queue keeps memory flat. Errors are raised where it is used."""
+    """Encodes on the second core; a bounded queue keeps memory flat. Errors are raised where it is used.
 
-    def __init__(self, writer: Any):
+    series: something else that is told of every moment, if any.
+    """
+
+    def __init__(self, writer: Any, series: Any = None):
         self._writer = writer
+        self._series = series
         self._queue: queue.Queue[Moment | None] = queue.Queue(maxsize=8)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="visema-writer")
@@ -214,6 +235,8 @@ class _WriterThread:
             if self._error is None:
                 try:
                     self._writer.write(moment)
+                    if self._series is not None:
+                        self._series.write(moment)
                 except BaseException as error:
                     self._error = error
 
