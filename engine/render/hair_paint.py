@@ -47,14 +47,14 @@ def paint_strands(seed: int = 9) -> np.ndarray:
     rng = np.random.default_rng(seed)
     width = TILES * TILE
     v = (np.arange(ROWS) + 0.5) / ROWS
-    own = rng.random(width)
-    smooth = 0.25 * np.roll(own, 1) + 0.5 * own + 0.25 * np.roll(own, -1)
-    locks = np.interp(np.arange(width), np.linspace(0, width, 97), np.r_[(b := rng.random(96)), b[:1]])
-    along = np.stack([np.interp(v, np.linspace(0, 1, 7), rng.random(7)) for _ in range(64)], 1).repeat(width // 64, 1)
-    light = 0.5 + 1.00 * (smooth - 0.5)[None] + 0.38 * (locks - 0.5)[None] + 0.16 * (along - 0.5)
-    shift = np.broadcast_to(0.5 + 0.7 * (smooth - 0.5) + 0.45 * (locks - 0.5), light.shape)
+    # Single hairs, bundles and locks; each comes to light, dives and comes up again along its way.
+    hairs, bundles, locks = (_streaks(rng, width, cells, ups) for cells, ups in ((width, 9), (150, 6), (48, 4)))
+    light = 0.5 + 0.62 * (hairs - 0.5) + 0.42 * (bundles - 0.5) + 0.42 * (locks - 0.5)
+    shift = 0.5 + 0.55 * (hairs - 0.5) + 0.45 * (bundles - 0.5) + 0.40 * (locks - 0.5)
     density = np.concatenate([_tile(rng, v, number) for number in range(TILES)], 1)
-    strand = np.broadcast_to(smooth * 0.6 + locks * 0.4, light.shape)
+    own = rng.random(width)
+    broad = np.interp(np.arange(width), np.arange(0, width, 8), own[::8])
+    strand = np.broadcast_to(0.7 * own + 0.3 * broad, light.shape)
     whole = np.stack([light, strand, shift, density], -1)
     grain = whole[:, FUZZ * TILE : (FUZZ + 1) * TILE]
     grain[..., :2] = 0.5 + 0.5 * (rng.random((ROWS, TILE, 2)) - 0.5)
@@ -62,6 +62,19 @@ def paint_strands(seed: int = 9) -> np.ndarray:
     for level in range(1, LEVELS):
         levels.append(_blurred(levels[-1], 1 << (level - 1)))
     return np.clip(np.stack(levels) * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _streaks(rng: np.random.Generator, width: int, cells: int, ups: int) -> np.ndarray:
+    """Noise 0..1 (ROWS, width): cells across, `ups` along, smooth and without a seam across."""
+    coarse = rng.random((ups + 1, cells)) * 0.6 + rng.random((1, cells)) * 0.4
+    at = np.arange(width) * cells / width
+    left, f = at.astype(int), at % 1
+    f = f * f * (3 - 2 * f)
+    wide = coarse[:, left] * (1 - f) + coarse[:, (left + 1) % cells] * f
+    rows = np.linspace(0, ups, ROWS)
+    low = np.minimum(rows.astype(int), ups - 1)
+    g = (rows - low)[:, None]
+    return wide[low] * (1 - g) + wide[low + 1] * g
 
 
 def _blurred(picture: np.ndarray, step: int) -> np.ndarray:

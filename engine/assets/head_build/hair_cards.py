@@ -50,14 +50,19 @@ class Tuft:
 
 def add_sheet(tuft: Tuft, strands: np.ndarray, roots: np.ndarray, uv_span: tuple[float, float], closed: bool = False,
               shade: float | np.ndarray = 1.0, rest: np.ndarray | float = 0.0, repeat: int = 1,
-              ruffle: np.ndarray | float = 0.0) -> None:  # fmt: skip
+              ruffle: np.ndarray | float = 0.0, alpha: np.ndarray | float = 1.0,
+              torn: np.ndarray | None = None) -> None:  # fmt: skip
     """An opaque grid: strands (columns, rows, 3) side by side, roots (columns, rows, 3) of the skin under them.
 
+    alpha (columns, rows): under 1 the sheet melts into skin strand by strand, as thin hair does.
+    torn bool (columns - 1, rows - 1): where neighbours are not joined.
     ruffle (rows x columns, 2): added to uv, so that the strands of the picture run in curls.
     """
     columns, rows = strands.shape[:2]
     points = strands.transpose(1, 0, 2).reshape(-1, 3)
     triangles = grid_triangles(rows, columns, closed)
+    if torn is not None:
+        triangles = triangles[np.tile(~torn.T.ravel(), 2)]
     corner = points[triangles]
     area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
     triangles = triangles[area > 1e-9]
@@ -66,9 +71,9 @@ def add_sheet(tuft: Tuft, strands: np.ndarray, roots: np.ndarray, uv_span: tuple
     grid = np.stack(np.broadcast_arrays(u[None], np.linspace(0, 1, rows)[:, None]), -1).reshape(-1, 2)
     grid = grid + ruffle
     grid[:, 1] = np.clip(grid[:, 1], 0.002, 0.998)
-    spread = [np.broadcast_to(x, (columns, rows)).T.ravel() for x in (shade, rest)]
-    tuft.add(points, _outward(triangles, points, roots.transpose(1, 0, 2).reshape(-1, 3)), grid, 1.0, REGION["hair"],
-             spread[0], roots.transpose(1, 0, 2).reshape(-1, 3), spread[1])  # fmt: skip
+    spread = [np.broadcast_to(x, (columns, rows)).T.ravel() for x in (shade, rest, alpha)]
+    tuft.add(points, _outward(triangles, points, roots.transpose(1, 0, 2).reshape(-1, 3)), grid, spread[2],
+             REGION["hair"], spread[0], roots.transpose(1, 0, 2).reshape(-1, 3), spread[1])  # fmt: skip
 
 
 def add_hem(tuft: Tuft, inner: np.ndarray, outer: np.ndarray, roots: np.ndarray, alpha: float = 1.0,
