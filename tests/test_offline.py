@@ -8,10 +8,12 @@ from engine.errors import ConfigError
 from engine.motion import layout
 from engine.render.buffers import BACKGROUND, FACE, HAIR_MASK, SHOULDERS, BufferReader
 from engine.render.face_model import FaceModel
+from engine.render.offline.parts import fold, light_mouth
 from engine.render.offline.strands import BROW, HEAD, LASH, Strands
 from engine.render.poses import pose
 from engine.render.qualities import QUALITIES, make_renderer
 from engine.render.scene import Hair, Person, Scene
+from engine.render.shading import CAVITY, CLOTH, SKIN, TEETH
 
 SIZE = 96
 SCENE = Scene(Person("somebody"), background="green")
@@ -76,6 +78,27 @@ def test_the_chin_throws_a_shadow_on_the_neck(renderers: dict) -> None:
     assert lit[neck].sum() < 0.85 * bare[neck].sum()
     cheek = (slice(SIZE // 2 + 4, SIZE // 2 + 8), slice(SIZE // 2 - 12, SIZE // 2 - 8))
     assert lit[cheek].sum() > 0.85 * bare[cheek].sum()
+
+
+def test_folds_bend_cloth_alone(renderers: dict) -> None:
+    rng = np.random.default_rng(0)
+    kind = np.repeat(np.array([CLOTH, SKIN], np.uint8), 200)
+    normal = np.tile(np.array([[0.0, 0.0, 1.0]], np.float32), (400, 1))
+    field = rng.uniform(-3, 3, (400, 7)).astype(np.float32)
+    fold(kind, normal, field, renderers["offline"].looks.cloth)
+    assert np.allclose(np.linalg.norm(normal, axis=1), 1, atol=1e-5)
+    assert normal[:200, :2].std() > 0.05 and (normal[200:] == [0, 0, 1]).all()
+
+
+def test_teeth_are_bright_and_the_throat_is_dark() -> None:
+    kind = np.array([TEETH, TEETH, CAVITY, CAVITY, SKIN], np.uint8)
+    field = np.zeros((5, 7), np.float32)
+    field[:, 3] = 0, 0.02, 0, 0.06, 0.06  # metres behind the front teeth
+    light = np.full((5, 3), 0.2, np.float32)
+    light_mouth(kind, field, np.ones((5, 3), np.float32), np.full(5, 0.3, np.float32), light)
+    assert light[0].min() > 0.4 > light[1].max() and light[3].max() < 0.06
+    assert (light[[2, 4]] == np.float32(0.2)).all()
+    assert light[0, 0] - light[0, 2] < 0.15 * light[0, 0], "neither grey nor yellow"
 
 
 def test_every_hair_style_has_strands() -> None:

@@ -7,7 +7,6 @@ import numpy as np
 from engine.motion import layout
 from engine.render import visibility
 from engine.render.face_model import REGION, FaceModel
-from engine.render.head import NEAREST_M
 from engine.render.kernel import kernel
 from engine.render.scene import Scene
 from engine.render.shading import BROWS, CLOTH, HAIR, LASHES, STRANDS, TONGUE
@@ -96,16 +95,10 @@ class BufferReader:
 
     def read(self, motion: np.ndarray) -> Buffers:
         """Buffers of one motion vector float32 (M,); numbers that are not finite count as 0."""
-        size, shape, camera = self.size, self.scene.person.shape, self.scene.camera
+        size, shape = self.size, self.scene.person.shape
         motion = np.clip(np.nan_to_num(motion, nan=0.0), -8.0, 8.0) + self._rest
         points = self.face.vertices(motion, shape if shape.any() else None)
-        depth = camera.distance_m + np.float32(camera.centre[2]) - points[:, 2]
-        near = (depth > NEAREST_M) / np.maximum(depth, NEAREST_M)
-        scale = camera.focal(size) * near
-        screen = np.stack([
-            size / 2 + (points[:, 0] - camera.centre[0]) * scale,
-            size / 2 - (points[:, 1] - camera.centre[1]) * scale, near,
-        ], 1).astype(np.float32)  # fmt: skip
+        screen = self.scene.camera.project(points, size)
         samples = np.zeros((size, size + visibility.PAD, visibility.SAMPLES), np.int64)
         visibility.fill(screen, self._triangles, self._sided, samples, np.array([0, 0, size, size]))
         out = Buffers(*(np.zeros((size, size, *tail), np.float32) for tail in ((4,), (3,), (2,), ())))

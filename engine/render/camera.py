@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NEAREST_M = 0.05  # what is nearer to the lens is not drawn
+
 
 @dataclass(frozen=True, slots=True)
 class Camera:
@@ -20,6 +22,16 @@ class Camera:
     def focal(self, height: int) -> float:
         """Focal length in pixels for a picture of that height."""
         return height * self.distance_m / self.height_m
+
+    def project(self, points: np.ndarray, size: int) -> np.ndarray:
+        """Points float32 (n, 3) -> column and row in a square picture and nearness (1 / m; 0: not drawn)."""
+        depth = self.distance_m + np.float32(self.centre[2]) - points[:, 2]
+        near = (depth > NEAREST_M) / np.maximum(depth, np.float32(NEAREST_M))
+        scale, half = np.float32(self.focal(size)) * near, np.float32(size / 2)
+        return np.stack([
+            half + (points[:, 0] - np.float32(self.centre[0])) * scale,
+            half - (points[:, 1] - np.float32(self.centre[1])) * scale, near,
+        ], 1).astype(np.float32)  # fmt: skip
 
     def clip_matrix(self, size: tuple[int, int], near_m: float = 0.1, far_m: float = 10.0) -> np.ndarray:
         """World to OpenGL clip space, float32 (4, 4), for column vectors; row 0 of a picture is the bottom."""

@@ -13,8 +13,6 @@ from engine.render.scene import Person, Scene
 from engine.render.wardrobe import dress, paint_looks
 from engine.stage import Stage, State
 
-NEAREST_M = 0.05
-
 
 @dataclass(slots=True)
 class HeadState(State):
@@ -124,15 +122,7 @@ class HeadRenderer(Stage):
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Screen position in pixels and nearness, float32 (V, 3)."""
-        camera = self.camera
-        depth = camera.distance_m + np.float32(camera.centre[2]) - points[:, 2]
-        near = (depth > NEAREST_M) / np.maximum(depth, np.float32(NEAREST_M))  # 0: behind the lens, not drawn
-        scale = np.float32(camera.focal(self.size)) * near
-        half = np.float32(self.size / 2)
-        return np.stack([
-            half + (points[:, 0] - np.float32(camera.centre[0])) * scale,
-            half - (points[:, 1] - np.float32(camera.centre[1])) * scale, near,
-        ], 1).astype(np.float32)  # fmt: skip
+        return self.camera.project(points, self.size)
 
     def see(self, screen: np.ndarray, samples: np.ndarray, box: np.ndarray) -> None:
         """Visibility of the opaque parts into the sample buffer."""

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.motion import layout
 from engine.render import visibility
-from engine.render.background import paint_background
+from engine.render.drawing import Drawing, DrawingState
 from engine.render.eye_shading import IRIS
 from engine.render.face_model import MASKS, REGION, FaceModel
-from engine.render.head import NEAREST_M
 from engine.render.kernel import kernel
 from engine.render.lighting import GROUND, KEY, KEY_COLOUR, SKY
 from engine.render.scene import Scene
@@ -27,7 +25,6 @@ from engine.render.shading import (
 )
 from engine.render.visibility import ID_MASK, SAMPLE_X
 from engine.render.wardrobe import dress, paint_looks
-from engine.stage import Stage, State
 
 _F = np.float32
 _OTHER = {"teeth_upper": (0.66, 0.62, 0.55), "teeth_lower": (0.60, 0.56, 0.50), "gums": (0.30, 0.10, 0.09),
@@ -36,14 +33,11 @@ _WHITE, _PUPIL = np.array([0.70, 0.68, 0.66]), 0.36
 
 
 @dataclass(slots=True)
-class PlainState(State):
-    """background uint8 (S, H, W, 3); samples int64 (S, H, W + 3, 4) and box int64 (S, 4): scratch; picture uint8
-    (S, H, W, 3), which is what `step` returns and overwrites at the next one."""
+class PlainState(DrawingState):
+    """samples int64 (S, H, W + 3, 4) and box int64 (S, 4): scratch."""
 
-    background: torch.Tensor
     samples: torch.Tensor
     box: torch.Tensor
-    picture: torch.Tensor
 
 
 @kernel
@@ -100,16 +94,11 @@ def _paint(samples, box, triangles, screen, light, table, backdrop, out):
                 out[row, col, k] = np.uint8(shown * share + _F(backdrop[row, col, k]) * (_F(1.0) - share) + _F(0.5))
 
 
-class PlainRenderer(Stage):
+class PlainRenderer(Drawing):
     """Motion float32 (S, M) -> RGB uint8 (S, H, W, 3), row 0 on top. One thread, deterministic."""
 
-    lookahead = 0
-
     def __init__(self, scene: Scene, size: int = 512, background: str | None = None, face: FaceModel | None = None):
-        self.scene, self.size, self.camera = scene, size, scene.camera
-        self.face = face or FaceModel.of(scene.person)
-        self._background = torch.from_numpy(paint_background(background or scene.background, size))
-        self._rest = layout.vector(**scene.person.rest)
+        super().__init__(scene, size, background, face)
         self.wardrobe = dress(self.face)
         looks = paint_looks(self.face, scene)
         self._lamps, self._tones = looks.lamps, looks.tones
@@ -118,24 +107,18 @@ class PlainRenderer(Stage):
     def init_state(self, slots: int) -> PlainState:
         size = self.size
         return PlainState(
-            self._background.repeat(slots, 1, 1, 1),
+            *self.first_pictures(slots),
             torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int64),
             torch.tensor([0, 0, size, size]).repeat(slots, 1),
-            torch.zeros(slots, size, size, 3, dtype=torch.uint8),
         )
 
-    def set_background(self, state: PlainState, slot: int, background: str) -> None:
-        """Change one session's background from its next picture on; ConfigError if it is none."""
-        state.background[slot] = torch.from_numpy(paint_background(background, self.size))
-
     def step(self, state: PlainState, x: torch.Tensor) -> torch.Tensor:
-        wear, shape = self.wardrobe, self.scene.person.shape
+        wear = self.wardrobe
         for slot in range(len(x)):
-            motion = np.clip(np.nan_to_num(x[slot].numpy(), nan=0.0), -8.0, 8.0) + self._rest
-            points = self.face.vertices(motion, shape if shape.any() else None)
+            points = self.face.vertices(self.moved(x[slot].numpy()), self.shape)
             light = np.empty_like(points)
             _light(self.face.normals(points), self._colour, self._lamps, light)
-            screen = self._project(points)
+            screen = self.camera.project(points, self.size)
             samples, box = state.samples[slot].numpy(), state.box[slot].numpy()
             visibility.clear(samples, box)
             visibility.fill(screen, wear.solid, wear.two_sided, samples, box)
@@ -143,16 +126,6 @@ class PlainRenderer(Stage):
             _paint(samples, box, wear.solid, screen, light, self._tones, state.background[slot].numpy(),
                    state.picture[slot].numpy())  # fmt: skip
         return state.picture
-
-    def _project(self, points: np.ndarray) -> np.ndarray:
-        camera, size = self.camera, self.size
-        depth = camera.distance_m + np.float32(camera.centre[2]) - points[:, 2]
-        near = (depth > NEAREST_M) / np.maximum(depth, np.float32(NEAREST_M))
-        scale = np.float32(camera.focal(size)) * near
-        return np.stack([
-            np.float32(size / 2) + (points[:, 0] - np.float32(camera.centre[0])) * scale,
-            np.float32(size / 2) - (points[:, 1] - np.float32(camera.centre[1])) * scale, near,
-        ], 1).astype(np.float32)  # fmt: skip
 
 
 def _flat_colours(face: FaceModel, scene: Scene, tints: np.ndarray) -> np.ndarray:

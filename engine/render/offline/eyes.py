@@ -8,6 +8,7 @@ from engine.render.lighting import FILL, FILL_COLOUR, KEY, KEY_COLOUR, SKY
 CORNEA = 0.64  # radius over the ball's
 INDEX = 1.336
 IRIS_DEPTH = 0.05  # of the iris behind the rim of the cornea, over the ball's radius
+CATCH = 0.62  # height of a lamp's mirror image over the lamp's own
 LIMBUS = 0.10  # width over which cornea and white melt
 
 
@@ -49,7 +50,8 @@ class Eye:
 def shade_eye(eye: Eye, light: np.ndarray, sky: np.ndarray, iris: np.ndarray, lamps: np.ndarray) -> np.ndarray:
     """Linear colour (n, 3) of an eye; light (n, 3) arrives, sky (n,) is the share of the sky that is open."""
     red = _step(0.45, 1.0, eye.ring)[:, None]
-    white = np.array([0.58, 0.55, 0.52]) * (1 - red * np.array([0.06, 0.22, 0.26]))
+    white = np.array([0.53, 0.50, 0.475]) * (1 - red * np.array([0.06, 0.22, 0.26]))
+    white *= 0.66 + 0.34 * _step(0.10, 0.50, sky)[:, None]  # the lids' shade, which lashes deepen
     ring = (eye.radius - 0.36) / 0.64
     shade = _look(iris, eye.turn, ring)
     # Light that the cornea gathers falls on the side of the iris that is away from the lamp.
@@ -65,10 +67,15 @@ def shade_eye(eye: Eye, light: np.ndarray, sky: np.ndarray, iris: np.ndarray, la
     open_ = _step(0.12, 0.55, sky)[:, None]
     bright = np.zeros_like(out)
     for row, tint, inner, outer, gain in ((KEY, KEY_COLOUR, 0.15, 0.19, 34.0), (FILL, FILL_COLOUR, 0.22, 0.32, 9.0)):
-        away = np.linalg.norm(mirror - lamps[row].astype(np.float64), axis=1)
+        away = np.linalg.norm(mirror - _lowered(lamps[row]), axis=1)
         bright += (_step(outer, inner, away) * gain)[:, None] * lamps[tint]
     bright += np.clip(0.25 + 0.9 * mirror[:, 1:2], 0, 1.2) * lamps[SKY] * 1.2
     return out + bright * fresnel * open_
+
+
+def _lowered(way: np.ndarray) -> np.ndarray:
+    """Where an eye shows a lamp: the upper lid would hide a high one, so its mirror image stands lower."""
+    return _unit(way.astype(np.float64) * [1.0, CATCH, 1.0])
 
 
 def _unit(v: np.ndarray) -> np.ndarray:

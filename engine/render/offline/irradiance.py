@@ -22,7 +22,7 @@ _BIAS_M = _F(0.0009)
 @dataclass(slots=True)
 class Receivers:
     """Points in the light, n of them: place, normal and eye (towards the viewer) float32 (n, 3); rough float32
-    (n, 2): roughness of the broad and the tight lobe; wrap uint8 (n,): 1 skin, whose smallest dents scatter."""
+    (n, 2): roughness of the broad and the tight lobe."""
 
     place: np.ndarray
     normal: np.ndarray
@@ -96,7 +96,7 @@ def ggx(nh, rough):
 
 @kernel
 def receive(place, normal, eye, rough, frame, depth, colour, shines, light, shine):
-    """Add one direction's light float32 (n, 3) and shine float32 (n, 3) to all points; colour (3,)."""
+    """Add one direction's light float32 (n, 3) and shine float32 (n, 3), of strength `shines`, to all points."""
     lx, ly, lz = frame[2, 0], frame[2, 1], frame[2, 2]
     texel = _F(SPAN_M / PIXELS)
     for k in range(len(place)):
@@ -115,18 +115,17 @@ def receive(place, normal, eye, rough, frame, depth, colour, shines, light, shin
         passed *= cosine
         for j in range(3):
             light[k, j] += passed * colour[j]
-        if shines:
+        if shines > _F(0.0):
             hx, hy, hz = lx + eye[k, 0], ly + eye[k, 1], lz + eye[k, 2]
             size = _F(1.0) / math.sqrt(hx * hx + hy * hy + hz * hz + _F(1e-9))
             nh = max((nx * hx + ny * hy + nz * hz) * size, _F(0.0))
             lh = max((lx * hx + ly * hy + lz * hz) * size, _F(0.05))
-            nv = max(nx * eye[k, 0] + ny * eye[k, 1] + nz * eye[k, 2], _F(0.05))
             fresnel = _F(1.0) - lh
             fresnel = fresnel * fresnel * fresnel * fresnel * fresnel
             fresnel = _F(0.028) + _F(0.972) * fresnel
             lobes = _F(0.65) * ggx(nh, rough[k, 0]) + _F(0.35) * ggx(nh, rough[k, 1])
             # Smith's masking, nearly: 1 / (4 (n.l)(n.v)) x G ~ 1 / (4 (l.h)^2) (Kelemen).
-            add = passed * fresnel * lobes * _F(math.pi) / (_F(4.0) * max(lh * lh, _F(0.1) + _F(0.0) * nv))
+            add = shines * passed * fresnel * lobes * _F(math.pi) / (_F(4.0) * max(lh * lh, _F(0.1)))
             for j in range(3):
                 shine[k, j] += add * colour[j]
 
@@ -138,5 +137,5 @@ def gather(points: np.ndarray, casters: np.ndarray, lights: Lights, at: Receiver
     for towards, colour, shines in zip(lights.towards, lights.colour, lights.shines, strict=True):
         view = frame(towards.astype(np.float64), PIXELS, SPAN_M)
         cast(points, casters, view, depth)
-        receive(at.place, at.normal, at.eye, at.rough, view, depth, colour, bool(shines), light, shine)
+        receive(at.place, at.normal, at.eye, at.rough, view, depth, colour, shines, light, shine)
     return light, shine

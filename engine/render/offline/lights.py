@@ -21,12 +21,13 @@ from engine.render.lighting import (
 
 COUNTS = {"key": 26, "fill": 7, "rim": 7, "sky": 48}
 FILL_RADIUS, RIM_RADIUS = 0.38, 0.22  # tangents of the lamps' angular radii
-RIM_GAIN = 1.0  # the live renderer adds its rim light on top, this one has it strike the surface
+# Share of a lamp that is mirrored: grazing light from behind would paint white patches on cheek and nose.
+SHINE = {"key": 1.0, "fill": 0.8, "rim": 0.22}
 
 
 @dataclass(frozen=True, slots=True)
 class Lights:
-    """towards float32 (L, 3) unit; colour float32 (L, 3); shines bool (L,): lamps, whose reflection is seen."""
+    """towards float32 (L, 3) unit; colour float32 (L, 3); shines float32 (L,): how far it is mirrored, sky 0."""
 
     towards: np.ndarray
     colour: np.ndarray
@@ -37,21 +38,22 @@ def make_lights(lamps: np.ndarray, softness_deg: float) -> Lights:
     """All directions for a table of `lighting.lamp_table`."""
     table = lamps.astype(np.float64)
     towards, colour, shines = [], [], []
-    for name, row, tint, radius, gain in (
-        ("key", KEY, KEY_COLOUR, math.tan(math.radians(max(softness_deg, 0.5))), 1.0),
-        ("fill", FILL, FILL_COLOUR, FILL_RADIUS, 1.0), ("rim", RIM, RIM_COLOUR, RIM_RADIUS, RIM_GAIN),
+    for name, row, tint, radius in (
+        ("key", KEY, KEY_COLOUR, math.tan(math.radians(max(softness_deg, 0.5)))),
+        ("fill", FILL, FILL_COLOUR, FILL_RADIUS), ("rim", RIM, RIM_COLOUR, RIM_RADIUS),
     ):  # fmt: skip
         way = _disc(table[row], radius, COUNTS[name])
         towards.append(way)
-        colour.append(np.tile(table[tint] * gain / len(way), (len(way), 1)))
-        shines += [True] * len(way)
+        colour.append(np.tile(table[tint] / len(way), (len(way), 1)))
+        shines += [SHINE[name]] * len(way)
     sky = _sphere(COUNTS["sky"])
     up = np.clip(0.5 + 0.75 * sky[:, 1:2], 0, 1)
     towards.append(sky)
     colour.append((table[GROUND] + (table[SKY] - table[GROUND]) * up) * 4 / len(sky))
-    shines += [False] * len(sky)
+    shines += [0.0] * len(sky)
     return Lights(
-        np.concatenate(towards).astype(np.float32), np.concatenate(colour).astype(np.float32), np.array(shines)
+        np.concatenate(towards).astype(np.float32), np.concatenate(colour).astype(np.float32),
+        np.array(shines, np.float32),
     )
 
 

@@ -1,14 +1,12 @@
 """The offline renderer: one picture in seconds, as good as this engine can."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from engine.motion import layout
-from engine.render.background import paint_background
-from engine.render.face_model import REGION, FaceModel
-from engine.render.head import NEAREST_M
+from engine.render.drawing import Drawing, DrawingState
+from engine.render.face_model import MASKS, REGION, FaceModel
+from engine.render.lighting import KEY_COLOUR
 from engine.render.offline import gbuffer, parts, skin
 from engine.render.offline.eyes import Eye, shade_eye
 from engine.render.offline.irradiance import Receivers, gather
@@ -16,36 +14,23 @@ from engine.render.offline.lights import Lights, make_lights
 from engine.render.offline.mesh import refine, smooth_points, spread
 from engine.render.offline.strands import Strands
 from engine.render.scene import Scene
-from engine.render.shading import BROWS, HAIR, LASHES, SKIN, STRANDS, TEETH, TONGUE
+from engine.render.shading import BROWS, CLOTH, HAIR, LASHES, SKIN, STRANDS, TONGUE
 from engine.render.wardrobe import dress, paint_looks
-from engine.stage import Stage, State
 
 SCALE = 3  # samples per pixel each way
 BOUNCE = np.array([0.30, 0.17, 0.13], np.float32)  # light that skin around a dent sends into it
+LASH_LINE_M = 0.0018
 HULL = 0.45  # how bright the hair's ground is below the strands
 
 
-@dataclass(slots=True)
-class OfflineState(State):
-    """background uint8 (S, H, W, 3); picture uint8 (S, H, W, 3), which `step` returns and overwrites."""
-
-    background: torch.Tensor
-    picture: torch.Tensor
-
-
-class OfflineRenderer(Stage):
+class OfflineRenderer(Drawing):
     """Motion float32 (S, M) -> RGB uint8 (S, H, W, 3), row 0 on top. One thread, deterministic, some seconds each.
 
     The same scene, exposure and tone as `HeadRenderer`; pixels without any head are exactly the background's.
     """
 
-    lookahead = 0
-
     def __init__(self, scene: Scene, size: int = 512, background: str | None = None, face: FaceModel | None = None):
-        self.scene, self.size, self.camera = scene, size, scene.camera
-        self.face = face or FaceModel.of(scene.person)
-        self._background = torch.from_numpy(paint_background(background or scene.background, size))
-        self._rest = layout.vector(**scene.person.rest)
+        super().__init__(scene, size, background, face)
         self.wardrobe, self.looks = dress(self.face), paint_looks(self.face, scene)
         self.fine = refine(self.face)
         kinds = np.repeat(self.wardrobe.kinds, 4)
@@ -57,30 +42,23 @@ class OfflineRenderer(Stage):
         casting = ~np.isin(kinds, (LASHES, BROWS, STRANDS)) | ((kinds == STRANDS) & dense)
         self.casters = np.ascontiguousarray(self.fine.triangles[casting])
         self.lights = make_lights(self.looks.lamps, scene.light.softness)
-        self._fields = self.wardrobe.fields.copy()
-        self._fields[_hairline(self.face, self.wardrobe.kinds), 2] *= 0.35
+        fields = self.wardrobe.fields.copy()
+        fields[_hairline(self.face, self.wardrobe.kinds), 2] *= 0.35
+        self._fields = np.concatenate([fields, _lash_roots(self.face)[:, None]], 1)
         self.strands = Strands(self.face, scene.person)
 
-    def init_state(self, slots: int) -> OfflineState:
-        return OfflineState(
-            self._background.repeat(slots, 1, 1, 1), torch.zeros(slots, self.size, self.size, 3, dtype=torch.uint8)
-        )
+    def init_state(self, slots: int) -> DrawingState:
+        return DrawingState(*self.first_pictures(slots))
 
-    def set_background(self, state: OfflineState, slot: int, background: str) -> None:
-        """Change one session's background from its next picture on; ConfigError if it is none."""
-        state.background[slot] = torch.from_numpy(paint_background(background, self.size))
-
-    def step(self, state: OfflineState, x: torch.Tensor) -> torch.Tensor:
+    def step(self, state: DrawingState, x: torch.Tensor) -> torch.Tensor:
         for slot in range(len(x)):
-            motion = np.clip(np.nan_to_num(x[slot].numpy(), nan=0.0), -8.0, 8.0) + self._rest
-            light, covered = self.draw(motion)
+            light, covered = self.draw(self.moved(x[slot].numpy()))
             state.picture[slot] = torch.from_numpy(self.develop(light, covered, state.background[slot].numpy()))
         return state.picture
 
     def draw(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Linear light float32 (R, R, 3) of every sample, R = SCALE x size, and whether something is there."""
-        shape = self.scene.person.shape
-        coarse = self.face.vertices(motion, shape if shape.any() else None)
+        coarse = self.face.vertices(motion, self.shape)
         points, normals = smooth_points(coarse, self.face.normals(coarse), self.fine)
         fields = spread(np.concatenate([self._fields, self._creases(motion)[:, None]], 1), self.fine)
         side = SCALE * self.size
@@ -102,8 +80,10 @@ class OfflineRenderer(Stage):
         albedo, rough, gloss = parts.colours(kind, seen.field, seen.place, looks, self._second[seen.face],
                                              HULL if self.strands.on_hull else 1.0)  # fmt: skip
         dent, soft = np.zeros(n, np.float32), np.flatnonzero(kind == SKIN)
+        parts.fold(kind, seen.normal, seen.field, looks.cloth)
         own = [a[soft] for a in (seen.normal, seen.field, albedo, rough, gloss, dent)]
         skin.surface(own[0], own[1], looks.skin, looks.pores, looks.wrinkles, looks.tints[3], *own[2:])
+        own[2] *= 1 - own[1][:, 5:6]
         for whole, part in zip((seen.normal, albedo, rough, gloss, dent), (own[0], *own[2:]), strict=True):
             whole[soft] = part
         lens = self.lens()
@@ -121,21 +101,21 @@ class OfflineRenderer(Stage):
         sky, _ = gather(points, self.casters, self._some(False), here)
         whole = self._open_sky(seen.normal)
         share = np.clip(sky[:, 1] / np.maximum(whole[:, 1], 1e-6), 0, 1)
-        light = lamps + sky + (1 - share)[:, None] * BOUNCE * (whole + 0.35 * looks.lamps[4])
-        inner = np.isin(kind, (TEETH, TONGUE))
-        # Enamel and tongue scatter the light that lips let in.
-        light[inner] += (whole[inner] + 0.35 * looks.lamps[4]) * np.sqrt(share[inner, None]) * 0.30
+        light = lamps + sky + (1 - share)[:, None] * BOUNCE * (whole + 0.35 * looks.lamps[KEY_COLOUR])
+        parts.light_mouth(kind, seen.field, whole + 0.35 * looks.lamps[KEY_COLOUR], share, light)
         self._scatter(seen, soft, light, near)
         out = albedo * light * (1 - 0.40 * dent)[:, None]
         grazing = 1 - np.clip((seen.normal * towards).sum(1), 0, 1)
         mirror = (0.02 + 0.25 * grazing**5) * gloss * share * 0.5
         out += shine * gloss[:, None] + mirror[:, None] * whole
+        fuzz = (kind == CLOTH) * (0.10 * grazing**3)  # takes the colour of the cloth
+        out += (fuzz[:, None] * light) * (0.3 + albedo)
         for at, eye in balls:
             out[at] = shade_eye(eye, light[at], share[at], looks.iris, looks.lamps)
         return out.astype(np.float32)
 
     def _some(self, lamps: bool) -> Lights:
-        pick = self.lights.shines == lamps
+        pick = (self.lights.shines > 0) == lamps
         return Lights(self.lights.towards[pick], self.lights.colour[pick], self.lights.shines[pick])
 
     def _open_sky(self, normal: np.ndarray) -> np.ndarray:
@@ -165,8 +145,7 @@ class OfflineRenderer(Stage):
 
     def eyes(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Centres, radii and rotations of the balls: see `FaceModel.eyes`."""
-        shape = self.scene.person.shape
-        return self.face.eyes(motion, shape if shape.any() else None)
+        return self.face.eyes(motion, self.shape)
 
     def lens(self) -> np.ndarray:
         """Where the picture is taken from, float64 (3,) in metres."""
@@ -174,14 +153,7 @@ class OfflineRenderer(Stage):
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Column and row in the big picture and nearness, float32 (n, 3)."""
-        camera, side = self.camera, SCALE * self.size
-        depth = camera.distance_m + camera.centre[2] - points[:, 2]
-        near = (depth > NEAREST_M) / np.maximum(depth, NEAREST_M)
-        scale = camera.focal(side) * near
-        return np.stack([
-            side / 2 + (points[:, 0] - camera.centre[0]) * scale,
-            side / 2 - (points[:, 1] - camera.centre[1]) * scale, near,
-        ], 1).astype(np.float32)  # fmt: skip
+        return self.camera.project(points, SCALE * self.size)
 
     def develop(self, light: np.ndarray, covered: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
         """Tone every sample, then average: uint8 (H, W, 3). Edges mix bytes with the background, as live."""
@@ -192,6 +164,20 @@ class OfflineRenderer(Stage):
         mixed = np.where(covered[..., None], shown, back)
         size = self.size
         return (mixed.reshape(size, SCALE, size, SCALE, 3).mean((1, 3), dtype=np.float32) + 0.5).astype(np.uint8)
+
+
+def _lash_roots(face: FaceModel) -> np.ndarray:
+    """How dark the skin is between the roots of the lashes, float32 (V,), 0 .. 1: a line that every eye has."""
+    lash = face.vertex_region == REGION["lashes"]
+    root = np.flatnonzero(lash & (face.uv[:, 1] < 0.05))
+    middle = face.person(None).eye_centre[0][1]
+    strength = np.where(face.mean[root, 1] > middle, 0.88, 0.32)
+    skin = np.flatnonzero(face.masks[:, MASKS.index("lids")] > 0.02)
+    apart = np.linalg.norm(face.mean[skin, None] - face.mean[None, root], axis=2)
+    near = np.clip(1 - apart.min(1) / LASH_LINE_M, 0, 1)
+    out = np.zeros(len(face.mean), np.float32)
+    out[skin] = near * strength[apart.argmin(1)]
+    return out
 
 
 def _hairline(face: FaceModel, kinds: np.ndarray) -> np.ndarray:

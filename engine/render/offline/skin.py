@@ -18,6 +18,7 @@ VARIANCE_MM2 = np.array([0.0064, 0.0484, 0.187, 0.567, 1.99, 7.41])
 WEIGHT = np.array([[0.233, 0.455, 0.649], [0.100, 0.336, 0.344], [0.118, 0.198, 0.0], [0.113, 0.007, 0.007],
                    [0.358, 0.004, 0.0], [0.078, 0.0, 0.0]])  # fmt: skip
 REACH_MM = 5.0
+PORES = _F(0.7)  # of the slope that the live renderer shows: shine here is sharper
 TAPS = 15  # to each side
 EDGE_M = _F(0.004)  # light does not scatter between surfaces further apart in depth
 
@@ -63,15 +64,15 @@ def scatter(light, depth, soft, steps, weight, down, out):
 def surface(normal, field, skin, pores, wrinkles, lip_tint, albedo, rough, gloss, dent):
     """Bend normals by the painted relief, in place, and look the colour up.
 
-    field float32 (n, 6): u, v, lips, -, -, how far wrinkles show. Out: albedo float32 (n, 3) linear, rough float32
-    (n, 2), gloss float32 (n,) strength of the shine, dent float32 (n,) 0 .. 1 deep in a groove.
+    field float32 (n, 7): u, v, lips, -, -, shade of the lash roots, how far wrinkles show. Out: albedo float32
+    (n, 3) linear, rough float32 (n, 2), gloss float32 (n,) of the shine, dent float32 (n,) 0 .. 1 deep in a groove.
     """
     for k in range(len(normal)):
         u, v = field[k, 0], field[k, 1]
         r, g, b, shine = sample4(skin, u, v)
         dt, db, pit, _ = sample4(pores, u, v)
-        dt, db = dt - _F(128 / 255), db - _F(128 / 255)
-        hollow, crease = _F(1.0) - pit, field[k, 5]
+        dt, db = (dt - _F(128 / 255)) * PORES, (db - _F(128 / 255)) * PORES
+        hollow, crease = _F(1.0) - pit, field[k, 6]
         if crease > _F(0.01):
             wt, wb, groove, _ = sample4(wrinkles, u, v)
             dt, db = dt + (wt - _F(128 / 255)) * crease, db + (wb - _F(128 / 255)) * crease
