@@ -35,33 +35,33 @@ VISEMES = ("neutral", "MBP", "FV", "TH", "L", "EE", "AA", "OO")
 # After the action units of the Facial Action Coding System that define each (in brackets), as this face shows them.
 EMOTIONS: dict[str, dict[str, float]] = {
     "neutral": {},
-    # 6 + 12 + 25
-    "joy": {"jawOpen": 0.07, **_both(mouthSmile=0.80, cheekSquint=0.75, eyeSquint=0.30, mouthUpperUp=0.30,
-                                     mouthLowerDown=0.15, browOuterUp=0.10)},
-    # 1 + 4 + 15 + 17
-    "sadness": {"browInnerUp": 1.0, "mouthShrugLower": 0.45, "mouthPucker": 0.10, "headPitch": 0.10,
-                "gazePitchLeft": -0.08, "gazePitchRight": -0.08,
-                **_both(browDown=0.25, mouthFrown=0.85, eyeSquint=0.10, blink=0.06)},
-    # 4 + 5 + 7 + 23 + 24
-    "anger": {"nostrilFlare": 0.6, "mouthShrugLower": 0.35, "mouthPucker": 0.25, "jawForward": 0.2, "headPitch": 0.12,
-              "gazePitchLeft": 0.10, "gazePitchRight": 0.10,
-              **_both(browDown=1.0, eyeSquint=0.40, eyeWide=0.55, mouthPress=0.10, noseSneer=0.45, mouthFrown=0.95,
-                      browOuterUp=0.20)},
-    # 1 + 2 + 4 + 5 + 20 + 26
-    "fear": {"browInnerUp": 1.0, "jawOpen": 0.16, "neckTense": 0.7, "headPitch": -0.04,
-             **_both(browOuterUp=0.45, browDown=0.30, eyeWide=1.0, mouthStretch=0.85, mouthLowerDown=0.40,
-                     mouthFrown=0.40)},
-    # 1 + 2 + 5 + 26
+    # 6 cheek raiser + 12 lip corner puller + 25 lips part: a broad smile with the upper teeth
+    "joy": {"jawOpen": 0.05, "lipUpperRaise": 0.62, "lipCornerPull": 0.30, "browInnerUp": 0.10,
+            **_both(mouthSmile=0.35, cheekSquint=0.85, eyeSquint=0.30, mouthUpperUp=0.35, browOuterUp=0.15)},
+    # 1 inner brow raiser + 4 brow lowerer + 15 lip corner depressor + 17 chin raiser, 64 eyes down
+    "sadness": {"browInnerUp": 1.0, "mouthShrugLower": 0.60, "headPitch": 0.14, "headRoll": 0.05,
+                "gazePitchLeft": -0.16, "gazePitchRight": -0.16,
+                **_both(browDown=0.32, mouthFrown=1.0, eyeSquint=0.15, blink=0.12)},
+    # 4 brow lowerer + 5 upper lid raiser + 7 lid tightener + 10 + 23 lip tightener + 25: bared, clenched teeth
+    "anger": {"nostrilFlare": 0.8, "jawForward": 0.2, "headPitch": 0.12, "gazePitchLeft": 0.10, "gazePitchRight": 0.10,
+              **_both(browDown=1.0, eyeSquint=0.45, eyeWide=0.60, noseSneer=0.35, mouthFrown=0.75,
+                      mouthLowerDown=0.75, mouthUpperUp=0.60, mouthStretch=0.20)},
+    # 1 + 2 + 4 brows raised and drawn together + 5 upper lid raiser + 20 lip stretcher + 26 jaw drop
+    "fear": {"browInnerUp": 0.9, "jawOpen": 0.22, "neckTense": 0.5, "headPitch": -0.05,
+             **_both(browOuterUp=0.35, browDown=0.32, eyeWide=1.0, mouthStretch=0.80, mouthLowerDown=0.45,
+                     mouthFrown=0.20)},
+    # 1 + 2 brow raisers + 5 upper lid raiser + 26 jaw drop
     "surprise": {"browInnerUp": 0.9, "jawOpen": 0.40, "mouthFunnel": 0.30, "mouthPucker": 0.10,
                  **_both(browOuterUp=0.9, eyeWide=0.85, mouthFrown=0.35)},
-    # 9 + 10 + 15 + 17
-    "disgust": {"jawOpen": 0.05, "mouthShrugLower": 0.50, "nostrilFlare": 0.4, "lipUpperRaise": 0.5, "headYaw": 0.06,
-                **_both(noseSneer=1.0, mouthUpperUp=0.70, mouthFrown=0.60, browDown=0.60, eyeSquint=0.60,
-                        cheekSquint=0.55)},
-    # 12 + 14 on one side
-    "contempt": {"mouthSmileLeft": 0.55, "mouthDimpleLeft": 0.80, "mouthPressLeft": 0.40, "mouthLeft": 0.15,
-                 "cheekSquintLeft": 0.35, "browOuterUpLeft": 0.40, "browDownRight": 0.30, "headPitch": -0.07,
-                 "headRoll": -0.05, **_both(eyeSquint=0.25)},
+    # 9 nose wrinkler + 10 upper lip raiser + 15 lip corner depressor + 17 chin raiser
+    "disgust": {"mouthShrugLower": 0.90, "nostrilFlare": 0.5, "headYaw": 0.10, "headPitch": -0.06,
+                **_both(noseSneer=1.0, mouthUpperUp=0.65, mouthFrown=0.70, browDown=0.45, eyeSquint=0.60,
+                        cheekSquint=0.70, blink=0.10)},
+    # 12 lip corner puller + 14 dimpler, on one side, lids a little low
+    "contempt": {"mouthSmileLeft": 0.40, "mouthDimpleLeft": 0.75, "lipCompress": 0.10, "mouthFrownRight": 0.45,
+                 "cheekSquintLeft": 0.30, "browOuterUpLeft": 0.55, "browDownRight": 0.35, "headPitch": -0.10,
+                 "headRoll": -0.05, "gazePitchLeft": -0.05, "gazePitchRight": -0.05,
+                 **_both(eyeSquint=0.30, blink=0.10)},
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.assets.head_build.features import EYE_VERTICES, fit_eye
+from engine.assets.head_build.masks import smooth_field
 from engine.assets.head_build.mouth import find_rings, seal_offsets, walk_ring
 from engine.assets.head_build.source import read_target
 from engine.motion.layout import ARKIT
@@ -78,11 +79,32 @@ def repair_units(units: dict[str, np.ndarray], neutral: np.ndarray, quads: np.nd
     for name, field in units.items():
         if name.startswith("eyeLook"):
             field[14598:14742] = 0  # balls turn as spheres instead
+    for side in ("Left", "Right"):
+        units[f"browDown{side}"] *= 1.25
+        soften_cheek(units[f"mouthSmile{side}"], neutral, quads, rings)
+    units["browInnerUp"] = slant_brows(units["browInnerUp"], neutral)
     close = units["mouthClose"]
     for _ in range(3):  # jawOpen and mouthClose together shut the lips exactly, at any common strength
         close += seal_offsets(neutral + units["jawOpen"] + close, rings)
     for side in ("Left", "Right"):
         units[f"eyeBlink{side}"] = fit_blink(units[f"eyeBlink{side}"], neutral, quads, mirror, side)
+
+
+def slant_brows(field: np.ndarray, neutral: np.ndarray) -> np.ndarray:
+    """browInnerUp (N, 3) that lifts the inner ends alone, and further: raw, it lifts brows nearly whole."""
+    aside = np.abs(neutral[:, 0])
+    inner = np.interp(aside, (0.0, 0.12, 0.24, 0.38, 0.52, 0.7), (1.35, 1.5, 1.15, 0.55, 0.15, 0.0))
+    return field * inner[:, None]
+
+
+def soften_cheek(field: np.ndarray, neutral: np.ndarray, quads: np.ndarray, rings: np.ndarray) -> None:
+    """Round off, in place, the crease that a smile (N, 3) folds beside the corner of the mouth; lips keep theirs."""
+    lips = np.unique(rings)
+    gap = np.linalg.norm(neutral[:, None] - neutral[None, rings[0]], axis=2).min(1)
+    share = np.clip(gap / 0.10, 0, 1)
+    share[lips] = 0
+    soft = np.stack([smooth_field(field[:, k], quads, 10) for k in range(3)], -1)
+    field += share[:, None] * (soft - field)
 
 
 def lid_rings(quads: np.ndarray, mirror: np.ndarray, side: str) -> np.ndarray:

@@ -36,9 +36,13 @@ RECIPES: dict[str, Recipe] = {
         "cheek/l-cheek-bones-incr": 0.5, "eyes/l-eye-scale-incr": 0.3, "head/head-oval": 0.3,
         "nose/nose-point-width-incr": 0.2,
     }),
-    "kenji": Recipe(0.75, 23, (0.05, 0.95, 0.0), weight=-0.2, details={
-        "eyes/l-eye-epicanthus-in": 0.4, "nose/nose-volume-decr": 0.15, "head/head-diamond": 0.2,
-        "eyes/l-eye-scale-incr": 0.2, "chin/chin-width-decr": 0.15,
+    "kenji": Recipe(1.0, 29, (0.05, 0.95, 0.0), muscle=0.35, details={
+        "eyes/l-eye-epicanthus-in": 0.4, "head/head-square": 0.25, "chin/chin-bones-incr": 0.35,
+        "chin/chin-width-incr": 0.3, "chin/chin-jaw-drop-incr": 0.15, "eyebrows/eyebrows-trans-down": 0.3,
+        "eyebrows/eyebrows-trans-forward": 0.3, "mouth/mouth-upperlip-volume-decr": 0.35,
+        "mouth/mouth-lowerlip-volume-decr": 0.35, "mouth/mouth-scale-horiz-incr": 0.25,
+        "nose/nose-hump-incr": 0.2, "nose/nose-scale-vert-incr": 0.15, "cheek/l-cheek-bones-incr": 0.2,
+        "eyes/l-eye-scale-incr": 0.1,
     }),
     "ruth": Recipe(0.05, 68, (0.9, 0.1, 0.0), weight=0.1, details={
         "mouth/mouth-laugh-lines-in": 0.3, "eyes/l-eye-bag-incr": 0.25, "mouth/mouth-angles-up": 0.3,
