@@ -11,24 +11,25 @@ from engine.render.texels import sample4
 from engine.render.visibility import reach
 
 _F = np.float32
-IRIS = _F(0.43)  # sine of the angle between the gaze and the iris's rim
+IRIS = _F(0.455)  # sine of the angle between the gaze and the iris's rim
 
 
 @kernel
-def shade_eye(f, samples, kinds, row, col, scale, iris, lamps):
-    """Light of a point of a ball with interpolated fields f (12,); scale: 512 / pixels of the picture.
+def shade_eye(f, samples, kinds, row, col, mm, iris, lamps):
+    """Light of a point of a ball with interpolated fields f (12,); mm: millimetres a pixel spans.
 
     How near the lids are decides the shade: they are looked for in the picture itself.
     """
-    above = _F(reach(samples, kinds, EYE, EYE, row, col, -1, 0, 24)) * scale
-    below = _F(reach(samples, kinds, EYE, EYE, row, col, 1, 0, 24)) * scale
+    tall, wide = int(_F(18.0) / mm), int(_F(9.0) / mm)
+    above = _F(reach(samples, kinds, EYE, EYE, row, col, -1, 0, tall)) * mm
+    below = _F(reach(samples, kinds, EYE, EYE, row, col, 1, 0, tall)) * mm
     nose = -1 if f[7] > 0 else 1  # the left eye's inner corner is to the viewer's left
-    inner = _F(reach(samples, kinds, EYE, EYE, row, col, 0, nose, 12)) * scale
-    outer = _F(reach(samples, kinds, EYE, EYE, row, col, 0, -nose, 12)) * scale
-    lid = _F(1.0) - _F(0.70) * math.exp(-above * _F(0.27)) - _F(0.16) * math.exp(-below * _F(0.7))
-    lid *= (_F(1.0) - _F(0.34) * math.exp(-outer * _F(0.30))) * (_F(1.0) - _F(0.30) * math.exp(-inner * _F(0.30)))
-    corner = _F(1.0) - smooth(_F(1.2), _F(4.2), inner)
-    tear = _F(1.0) - smooth(_F(1.0), _F(2.2), below)
+    inner = _F(reach(samples, kinds, EYE, EYE, row, col, 0, nose, wide)) * mm
+    outer = _F(reach(samples, kinds, EYE, EYE, row, col, 0, -nose, wide)) * mm
+    lid = _F(1.0) - _F(0.74) * math.exp(-above * _F(0.34)) - _F(0.20) * math.exp(-below * _F(0.85))
+    lid *= (_F(1.0) - _F(0.42) * math.exp(-outer * _F(0.34))) * (_F(1.0) - _F(0.38) * math.exp(-inner * _F(0.34)))
+    corner = _F(1.0) - smooth(_F(0.9), _F(3.1), inner)
+    tear = _F(1.0) - smooth(_F(0.5), _F(1.3), below)
     return _ball(f, lid, corner, tear, iris, lamps)
 
 
@@ -45,7 +46,7 @@ def _ball(f, lid, corner, tear, iris, lamps):
     dx, dy, dz = f[4] * norm, f[5] * norm, f[6] * norm
     rho = math.sqrt(dx * dx + dy * dy)  # sine of the angle from the axis
     vein = clamp01((rho - _F(0.45)) * _F(1.5))
-    r, g, b = _F(0.55) - _F(0.02) * vein, _F(0.53) - _F(0.09) * vein, _F(0.515) - _F(0.12) * vein
+    r, g, b = _F(0.47) - _F(0.02) * vein, _F(0.448) - _F(0.08) * vein, _F(0.435) - _F(0.11) * vein
     inside = _F(1.0) - smooth(_F(0.90), _F(1.04), rho / IRIS)
     if inside > _F(0.0) and dz > _F(0.0):
         # The iris lies behind the cornea, so it shifts against the rim where the eye looks aside.
@@ -56,7 +57,7 @@ def _ball(f, lid, corner, tear, iris, lamps):
         pupil = smooth(_F(0.33), _F(0.42), radius)
         # The bowl of the iris is lit on the side away from the key light.
         bowl = _F(1.0) - (ix * lamps[KEY, 0] + iy * lamps[KEY, 1]) * (_F(1.1) / IRIS)
-        lit = pupil * max(bowl, _F(0.3)) * _F(1.45) * (_F(1.0) - _F(0.55) * smooth(_F(0.80), _F(1.0), radius))
+        lit = pupil * max(bowl, _F(0.3)) * _F(1.25) * (_F(1.0) - _F(0.55) * smooth(_F(0.80), _F(1.0), radius))
         r += (ir * ir * lit + _F(0.003) - r) * inside
         g += (ig * ig * lit + _F(0.003) - g) * inside
         b += (ib * ib * lit + _F(0.004) - b) * inside
@@ -74,5 +75,5 @@ def _ball(f, lid, corner, tear, iris, lamps):
     fx, fy = cx - lamps[FILL_HALF, 0] * _F(0.8), cy + _F(0.16)
     faint = (_F(1.0) - smooth(_F(0.05), _F(0.20), math.sqrt(fx * fx + fy * fy))) * lamps[FILL_COLOUR, 1]
     add = (spot * _F(1.0) + faint * _F(0.30)) * smooth(_F(0.15), _F(0.6), lid)
-    add += tear * (_F(0.10) * lamps[SKY, 1] + _F(0.16) * key) + corner * _F(0.04)
+    add += tear * (_F(0.09) * lamps[SKY, 1] + _F(0.10) * key) + corner * _F(0.04)
     return r + add, g + add, b + add

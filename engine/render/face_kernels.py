@@ -21,6 +21,13 @@ def sparsify(basis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
+def sparsify_shades(shades: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """int8 (K, V), hundredths, to starts (K + 1,), vertex ids (n,), changes float32 (n,)."""
+    rows, ids = np.nonzero(shades)
+    starts = np.searchsorted(rows, np.arange(len(shades) + 1))
+    return starts.astype(np.int32), ids.astype(np.int32), (shades[rows, ids] / 100).astype(np.float32)
+
+
 def incidence(triangles: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
     """For every vertex its triangles: starts (V + 1,), triangle ids (3F,)."""
     order = np.argsort(triangles.ravel(), kind="stable")
@@ -44,6 +51,20 @@ def add_sparse(out, mean, values, starts, ids, moves):
             out[v, 0] += value * moves[k, 0]
             out[v, 1] += value * moves[k, 1]
             out[v, 2] += value * moves[k, 2]
+
+
+@numba.njit(cache=True, fastmath=True)
+def add_shades(out, rest, values, starts, ids, changes):
+    """Occlusion out (V,) = rest + values . changes, kept between 0.05 and 1 where it changes."""
+    for v in range(out.shape[0]):
+        out[v] = rest[v]
+    for e in range(values.shape[0]):
+        if values[e] == 0.0:
+            continue
+        for k in range(starts[e], starts[e + 1]):
+            out[ids[k]] += values[e] * changes[k]
+    for v in range(out.shape[0]):
+        out[v] = min(max(out[v], np.float32(0.05)), np.float32(1.0))
 
 
 @numba.njit(cache=True, fastmath=True)

@@ -69,7 +69,7 @@ class FaceModel:
     eye_vertices: two slices of the vertices that are the left and the right ball (true spheres).
     """
 
-    def __init__(self, tensors: dict[str, np.ndarray], names: list[str]):
+    def __init__(self, tensors: dict[str, np.ndarray], names: list[str], shaded: list[str]):
         if names != list(layout.EXPRESSION):
             raise WeightsError(
                 "this head was built for other expression names: run python -m engine.assets.build_head again"
@@ -94,6 +94,8 @@ class FaceModel:
         self._eye = {n: tensors[n] for n in ("eye_centre", "eye_radius", "eye_centre_identity", "eye_radius_identity")}
         self.eye_vertices = tuple(self._span(REGION[n]) for n in ("eye_left", "eye_right"))
         self._sparse = face_kernels.sparsify(self.expression)
+        self._shaded = np.array([layout.INDEX[name] for name in shaded])
+        self._shades = face_kernels.sparsify_shades(tensors["shades"])
         self._incidence = face_kernels.incidence(self.triangles, len(self.mean))
         self._neutral = self._person(None)
         self._lids = tuple(self._find_lids(side) for side in range(2))
@@ -205,6 +207,13 @@ class FaceModel:
         )
         return points
 
+    def shade(self, motion: np.ndarray) -> np.ndarray:
+        """Occlusion float32 (V,) of a pose, 1 open .. 0 dark: the resting face's, and what the motion changes."""
+        values = np.concatenate([self.coefficients(motion), motion[layout.E :]])[self._shaded]
+        out = np.empty_like(self.occlusion)
+        face_kernels.add_shades(out, self.occlusion, values.astype(np.float32), *self._shades)
+        return out
+
     def eyes(self, motion: np.ndarray, identity: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """World-space balls: centres (2, 3), radii (2,), rotations (2, 3, 3); third column: the gaze."""
         person = self.person(identity)
@@ -243,7 +252,8 @@ def _load(path: Path, hair: str, beard: str, dress: str) -> FaceModel:
     head, meta = _read_head(path)
     worn = (("hair", hair, "hair.style"), ("beard", beard, "hair.beard"), ("dress", dress, "dress.style"))
     parts = [pick(_styles(path, stem), style, key) for stem, style, key in worn]
-    return FaceModel(attach(head, [part for part in parts if part is not None]), meta.get("expression", "").split())
+    tensors = attach(head, [part for part in parts if part is not None])
+    return FaceModel(tensors, meta.get("expression", "").split(), meta.get("shades", "").split())
 
 
 @lru_cache(maxsize=6)

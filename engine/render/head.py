@@ -116,8 +116,8 @@ class HeadRenderer(Stage):
         wear, looks = self.wardrobe, self.looks
         depth = np.minimum(np.maximum(looks.gain @ motion[: layout.E], 0) + looks.rest, 1.2)
         out = np.empty((len(normals), surface.FIELDS), np.float32)
-        shading.light_vertices(points, normals, wear.vertex_kinds, wear.along, wear.fields, seen,
-                               wear.wrinkles @ depth, looks.lamps, out)  # fmt: skip
+        shading.light_vertices(points, normals, wear.vertex_kinds, wear.along, wear.fields,
+                               self.face.shade(motion), seen, wear.wrinkles @ depth, looks.lamps, out)  # fmt: skip
         return out
 
     def project(self, points: np.ndarray) -> np.ndarray:
@@ -138,8 +138,8 @@ class HeadRenderer(Stage):
         faces, nears = np.empty(4, np.int64), np.empty(4, np.float32)  # kernels may not allocate
         surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, looks.texels, looks.creases,
                      looks.iris, looks.cloth, looks.hair, looks.look, looks.tints, looks.lamps,
-                     faces, nears, light)  # fmt: skip
-        layers.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, looks.hair,
+                     np.float32(1000 * self.camera.height_m / self.size), faces, nears, light)  # fmt: skip
+        layers.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, looks.brow,
                        looks.look, np.empty(surface.FIELDS, np.float32), veil, light)  # fmt: skip
         layers.strands(samples, self.face.triangles, wear.strands, screen, vertex, looks.hair, looks.look, box, veil,
                        light)  # fmt: skip

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from engine.render import hair_shading, shading
+from engine.render import hair_shading, shading, texels
 from engine.render.kernel import inlined, kernel
 from engine.render.shading import LASHES
 from engine.render.surface import FIELDS
@@ -14,7 +14,7 @@ _F = np.float32
 
 
 @kernel
-def overlay(samples, triangles, faces, kinds, screen, vertex, hair, look, field, veil, light):
+def overlay(samples, triangles, faces, kinds, screen, vertex, brow, look, field, veil, light):
     """Blend thin things over the picture: faces int32 (n,) are their triangles, field scratch (8,).
 
     veil float32 (H, W, 4), all zero before and after: colour times opacity, and opacity. It is summed up
@@ -58,7 +58,7 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, hair, look, field,
                 share = _F(1.0) / _F(covered)
                 for j in range(FIELDS):
                     field[j] = (s0 * vertex[i0, j] + s1 * vertex[i1, j] + s2 * vertex[i2, j]) * share
-                r, g, b, alpha = _cover(kind, field, hair, look)
+                r, g, b, alpha = _cover(kind, field, brow, look)
                 alpha *= _F(0.25) * _F(covered)
                 veil[row, col, 0] += r * alpha
                 veil[row, col, 1] += g * alpha
@@ -78,19 +78,20 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, hair, look, field,
 
 
 @kernel
-def _cover(kind, field, hair, look):
+def _cover(kind, field, brow, look):
     """Colour and opacity of brows and lashes: a runs along the lid or brow, b across, c is opacity."""
     a, b, c = field[4], field[5], field[6]
     if kind != LASHES:
-        # Hairs lean outwards.
-        tone, _, _, _ = hair_shading.strand_look(hair, np.uintp(0), _F(0.30) + a * _F(0.160) - b * _F(0.040), _F(0.5))
-        hairs = shading.clamp01(tone * _F(1.3) - _F(0.15))
-        alpha = shading.smooth(_F(0.0), _F(1.0), c * _F(1.30) - hairs * _F(0.40)) * (_F(0.98) - _F(0.36) * hairs)
-        alpha = min(alpha * look[11], _F(1.0))
-        dark = _F(0.62)
+        tone, alpha, _, _ = texels.sample4(brow, a, b)
+        alpha = min(alpha * min(c * _F(3.0), _F(1.0)) * look[11], _F(1.0))
+        dark = _F(0.30) + _F(0.60) * tone
         return look[0] * dark * field[0], look[1] * dark * field[1], look[2] * dark * field[2], alpha
-    fringe = _F(0.86) + _F(0.16) * math.sin(a * _F(9000.0))
-    return _F(0.020), _F(0.014), _F(0.011), shading.clamp01(c * fringe)
+    # Lashes stand in tufts that taper and fan out from the middle of the lid.
+    at = a * _F(760.0) * (_F(1.0) - _F(0.10) * b)
+    aside = abs(at - math.floor(at) - _F(0.5)) * _F(2.0)
+    thick = _F(1.25) - _F(1.0) * b
+    tuft = _F(1.0) - shading.smooth(thick - _F(0.35), thick + _F(0.25), aside)
+    return _F(0.016), _F(0.012), _F(0.010), shading.clamp01(c * _F(1.25) * (_F(0.15) + _F(0.85) * tuft))
 
 
 @inlined

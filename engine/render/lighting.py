@@ -28,7 +28,7 @@ def towards(azimuth: float, elevation: float) -> np.ndarray:
 
 def exposure(skin_colour: np.ndarray) -> float:
     """As a photographer would: a little longer for a dark face, shorter for a pale one. Linear colour (3,)."""
-    return float(np.clip((0.33 / skin_colour.mean()) ** 0.30, 0.82, 1.3))
+    return float(np.clip((0.33 / skin_colour.mean()) ** 0.24, 0.85, 1.2))
 
 
 def lamp_table(light: Light, exposed: float = 1.0) -> np.ndarray:

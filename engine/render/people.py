@@ -14,7 +14,7 @@ from engine.render.scene import Dress, Eyes, Hair, Person, Skin
 DEFAULT = "anna"
 FRIENDLY = {
     "mouthSmileLeft": 0.12, "mouthSmileRight": 0.12, "cheekSquintLeft": 0.10, "cheekSquintRight": 0.10,
-    "browInnerUp": 0.08,
+    "browInnerUp": 0.08, "eyeSquintLeft": 0.10, "eyeSquintRight": 0.10, "eyeBlinkLeft": 0.04, "eyeBlinkRight": 0.04,
 }  # fmt: skip
 BLUE = Eyes((0.24, 0.36, 0.48), (0.46, 0.50, 0.47), (0.05, 0.09, 0.14))
 GREEN = Eyes((0.28, 0.36, 0.29), (0.47, 0.42, 0.25), (0.07, 0.10, 0.08))

@@ -17,10 +17,10 @@ POSES: dict[str, dict[str, float]] = {
     "neutral": {},
     "AA": {"jawOpen": 0.40, **_both(mouthLowerDown=0.20, mouthUpperUp=0.10)},
     "EE": {"jawOpen": 0.12, **_both(mouthStretch=0.35, mouthSmile=0.25, mouthLowerDown=0.30, mouthUpperUp=0.25)},
-    "OO": {"jawOpen": 0.10, "mouthPucker": 0.70, "mouthFunnel": 0.35},
-    "FV": {"jawOpen": 0.06, "mouthRollLower": 0.55, **_both(mouthUpperUp=0.35)},
+    "OO": {"jawOpen": 0.12, "mouthPucker": 0.95, "mouthFunnel": 0.42},
+    "FV": {"jawOpen": 0.08, "mouthRollLower": 0.55, **_both(mouthUpperUp=0.55)},
     "L": {"jawOpen": 0.24, "tongueUp": 1.0, **_both(mouthLowerDown=0.20, mouthUpperUp=0.15)},
-    "TH": {"jawOpen": 0.15, "tongueUp": 0.60, "tongueOut": 0.58, **_both(mouthLowerDown=0.15, mouthUpperUp=0.20)},
+    "TH": {"jawOpen": 0.18, "tongueUp": 0.60, "tongueOut": 0.75, **_both(mouthLowerDown=0.25, mouthUpperUp=0.20)},
     "MBP": {"jawOpen": 0.03, "mouthClose": 0.03, "mouthRollLower": 0.15, "mouthRollUpper": 0.12,
             **_both(mouthPress=0.35)},
     "smile": {**_both(mouthSmile=0.65, cheekSquint=0.45, mouthUpperUp=0.22, eyeSquint=0.20, mouthLowerDown=0.12)},
@@ -36,8 +36,8 @@ VISEMES = ("neutral", "MBP", "FV", "TH", "L", "EE", "AA", "OO")
 EMOTIONS: dict[str, dict[str, float]] = {
     "neutral": {},
     # 6 cheek raiser + 12 lip corner puller + 25 lips part: a broad smile with the upper teeth
-    "joy": {"jawOpen": 0.05, "lipUpperRaise": 0.62, "lipCornerPull": 0.30, "browInnerUp": 0.10,
-            **_both(mouthSmile=0.35, cheekSquint=0.85, eyeSquint=0.30, mouthUpperUp=0.35, browOuterUp=0.15)},
+    "joy": {"jawOpen": 0.05, "lipUpperRaise": 0.58, "lipCornerPull": 0.15, "browInnerUp": 0.10,
+            **_both(mouthSmile=0.25, mouthStretch=0.15, cheekSquint=0.85, eyeSquint=0.30, mouthUpperUp=0.35, browOuterUp=0.15)},
     # 1 inner brow raiser + 4 brow lowerer + 15 lip corner depressor + 17 chin raiser, 64 eyes down
     "sadness": {"browInnerUp": 1.0, "mouthShrugLower": 0.60, "headPitch": 0.14, "headRoll": 0.05,
                 "gazePitchLeft": -0.16, "gazePitchRight": -0.16,

@@ -108,18 +108,18 @@ def edge_light(nx, ny, nz, occlusion, lamps):
 
 
 @kernel
-def light_vertices(points, normals, kinds, along, fixed, seen_of, creased, lamps, out):
+def light_vertices(points, normals, kinds, along, fixed, open_of, seen_of, creased, lamps, out):
     """Light at every vertex, which pixels only interpolate: it changes slowly, the mesh is dense.
 
     points and normals float32 (V, 3), kinds uint8 (V,), along int32 (V, 2) two vertices of a hair's strand,
-    fixed float32 (V, 5) = a, b, c, d, occlusion, seen_of float32 (V,) the share of the key light that arrives,
+    fixed float32 (V, 5) = a, b, c, d and occlusion at rest, open_of float32 (V,) occlusion, seen_of float32 (V,) the share of the key light that arrives,
     creased float32 (V,) how far wrinkles show, lamps of `lighting.lamp_table`. out float32 (V, 12): red, green,
     blue light and shine, then a, b, c, and d (inside the mouth) or edge light, two slants of the light, creased,
     share of the key. Hair: see `hair_shading`.
     Eyes are lit per pixel: 0 to 2 their normal, 4 to 6 the direction from the ball's centre.
     """
     for i in range(len(normals)):
-        nx, ny, nz, occlusion = normals[i, 0], normals[i, 1], normals[i, 2], fixed[i, 4]
+        nx, ny, nz, occlusion = normals[i, 0], normals[i, 1], normals[i, 2], open_of[i]
         seen = seen_of[i]
         kind = kinds[i]
         r, g, b, spec, last = nx, ny, nz, _F(0.0), fixed[i, 3]

@@ -44,7 +44,7 @@ def mean_colour(skin: Skin) -> np.ndarray:
 
 def lip_colour(skin: Skin) -> np.ndarray:
     """Linear colour (3,): more blood near the surface, and paint if any."""
-    bare = colour(0.30 + density(skin.melanin) * 0.92, 0.85 + 0.7 * skin.blood)
+    bare = colour(0.26 + density(skin.melanin) * 0.95, 0.52 + 0.62 * skin.blood + 0.5 * skin.lips)
     return bare + (bare * [0.95, 0.62, 0.68] - bare) * skin.lips
 
 

@@ -34,10 +34,12 @@ def shade_skin(f, skin, wrinkles, tints):
     add = f[3] * (_F(1.0) + _F(2.1) * lip) * gloss * _F(2.0) * max(_F(1.0) + _F(2.2) * tilt, _F(0.0))
     add *= _F(1.0) - _F(0.6) * hollow
     rim = f[7] * _F(0.07)
+    # Down at the edge catches the light in the colour of the skin below it.
+    rim_r, rim_g, rim_b = rim * (_F(0.45) + r), rim * (_F(0.45) + g), rim * (_F(0.45) + b)
     r, g, b = r * f[0] * bend, g * f[1] * bend, b * f[2] * bend
     # What a groove swallows is blue and green before red.
     r, g, b = r * (_F(1.0) - _F(0.38) * hollow), g * (_F(1.0) - _F(0.55) * hollow), b * (_F(1.0) - _F(0.58) * hollow)
-    return r + add * _F(1.05) + rim, g + add + rim, b + add * _F(0.94) + rim
+    return r + add * _F(1.05) + rim_r, g + add * _F(0.97) + rim_g, b + add * _F(0.87) + rim_b
 
 
 @inlined

@@ -63,14 +63,13 @@ def _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex):
 
 @kernel
 def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, cloth, hair, look,
-         tints, lamps, face_of, near_of, light):  # fmt: skip
+         tints, lamps, mm, face_of, near_of, light):  # fmt: skip
     """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
 
     kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 12).
     skin and wrinkles: texels and creases of `wardrobe.Looks`; hair and look: see
-    `hair_paint`. face_of int64 (4,), near_of float32 (4,): scratch.
+    `hair_paint`. mm: millimetres a pixel spans at the face. face_of int64 (4,), near_of float32 (4,): scratch.
     """
-    scale = _F(512.0) / _F(samples.shape[0])
     to_near = _F(1.0 / NEAR_SCALE)
     last = np.int64(-1)  # neighbours mostly see the same triangle: its set-up is kept
     kind, i0, i1, i2 = np.uint8(0), np.uintp(0), np.uintp(0), np.uintp(0)
@@ -141,9 +140,9 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, c
                 elif kind == CLOTH:
                     shade_r, shade_g, shade_b = shade_cloth(field, cloth, tints)
                 elif kind == EYE:
-                    shade_r, shade_g, shade_b = shade_eye(field, samples, kinds, row, col, scale, iris, lamps)
+                    shade_r, shade_g, shade_b = shade_eye(field, samples, kinds, row, col, mm, iris, lamps)
                 else:
-                    shade_r, shade_g, shade_b = shade_mouth(kind, field, samples, kinds, row, col, scale)
+                    shade_r, shade_g, shade_b = shade_mouth(kind, field, samples, kinds, row, col, mm)
                 weight = _F(covered) * _F(0.25)
                 red += weight * shade_r
                 green += weight * shade_g

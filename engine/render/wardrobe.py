@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from engine.render import hair_paint, paint, shadow
+from engine.render.brow_paint import BROW_M, BROW_SIZE, paint_brow
 from engine.render.face_model import REGION, FaceModel
 from engine.render.lighting import KEY, exposure, lamp_table
 from engine.render.relief import wrinkle_table, zones
@@ -50,7 +51,7 @@ class Wardrobe:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What a scene adds: pictures uint8 (h, w, 4) of skin, pores, wrinkles, iris, cloth and hair; the first two and
+    """What a scene adds: pictures uint8 (h, w, 4) of skin, pores, wrinkles, iris, cloth, hair and brow; the first two and
     the third again as texels and creases uint64 (h, w), eight bytes each, as `texels.sample8` reads; look of
     `hair_paint.look`;
     tints float32 (5, 3) linear colours (rows in `shading`), lamps of `lighting.lamp_table`, tones of
@@ -64,6 +65,7 @@ class Looks:
     iris: np.ndarray
     cloth: np.ndarray
     hair: np.ndarray
+    brow: np.ndarray
     look: np.ndarray
     tints: np.ndarray
     lamps: np.ndarray
@@ -83,7 +85,7 @@ def paint_looks(face: FaceModel, scene: Scene, size: int = 512) -> Looks:
     return Looks(
         skin=skin, pores=pores, wrinkles=wrinkles,
         texels=_texels(size, skin, pores), creases=_texels(size, wrinkles),
-        iris=paint.paint_iris(person.eyes), cloth=_cloth_picture(),
+        iris=paint.paint_iris(person.eyes), cloth=_cloth_picture(), brow=_brow_picture(_brow_step(scene, size)),
         hair=hair_paint.paint_strands(), look=hair_paint.look(person.hair),
         tints=colours(person), lamps=lamps, tones=paint.tone_table(), gain=gain, rest=rest,
         frame=shadow.frame(lamps[KEY].astype(np.float64)), taps=shadow.pattern(),
@@ -105,6 +107,13 @@ def _texels(size: int, *pictures: np.ndarray) -> np.ndarray:
     return out.view(np.uint64)[..., 0]
 
 
+def _brow_step(scene: Scene, size: int) -> int:
+    """How many columns of the brow's picture a pixel about spans, as a power of two."""
+    columns = scene.camera.height_m / size / (BROW_M / BROW_SIZE[1])
+    return int(2 ** np.clip(np.round(np.log2(columns / 1.6)), 0, 3))
+
+
+_brow_picture = lru_cache(maxsize=2)(paint_brow)
 _cloth_picture = lru_cache(maxsize=1)(paint.paint_cloth)
 _skin_picture = lru_cache(maxsize=4)(paint_skin)
 
@@ -178,7 +187,7 @@ def strand_ends(face: FaceModel, hairy: np.ndarray) -> np.ndarray:
 
 
 def _fields(face: FaceModel) -> np.ndarray:
-    """Per-vertex numbers for `shading.light_vertices`, float32 (V, 5): a, b, c, d, occlusion."""
+    """Per-vertex numbers for `shading.light_vertices`, float32 (V, 5): a, b, c, d, occlusion at rest."""
     out = np.zeros((len(face.mean), 5), np.float32)
     region = face.vertex_region
     out[:, 0:2] = face.uv

