@@ -38,7 +38,7 @@ def paint_brow(step: int = 1, seed: int = 4) -> np.ndarray:
     tone = tone / np.maximum(cover, 1e-6)
     edge = np.clip(np.minimum(rows, height - 1 - rows) / 7, 0, 1)
     edge *= np.clip(np.minimum(columns / 10, (width - 1 - columns) / 30), 0, 1)
-    opacity = (1 - np.exp(-0.85 * cover - 0.16 * np.clip(cover * 2, 0, 1))) * edge
+    opacity = (1 - np.exp(-1.15 * cover - 0.30 * np.clip(cover * 2, 0, 1))) * edge
     picture = np.stack([0.5 * np.where(cover > 1e-3, tone, 1.0), opacity, 0 * tone, 0 * tone], -1)
     picture[..., 0] *= np.maximum(opacity, 1e-3)  # so that hairs, not gaps, decide the mean tone
     small = picture.reshape(height // step, step, width // step, step, 4).mean((1, 3))

@@ -37,7 +37,8 @@ EMOTIONS: dict[str, dict[str, float]] = {
     "neutral": {},
     # 6 cheek raiser + 12 lip corner puller + 25 lips part: a broad smile with the upper teeth
     "joy": {"jawOpen": 0.05, "lipUpperRaise": 0.58, "lipCornerPull": 0.15, "browInnerUp": 0.10,
-            **_both(mouthSmile=0.25, mouthStretch=0.15, cheekSquint=0.85, eyeSquint=0.30, mouthUpperUp=0.35, browOuterUp=0.15)},
+            **_both(mouthSmile=0.25, mouthStretch=0.15, cheekSquint=0.85, eyeSquint=0.30, mouthUpperUp=0.35,
+                     browOuterUp=0.15)},
     # 1 inner brow raiser + 4 brow lowerer + 15 lip corner depressor + 17 chin raiser, 64 eyes down
     "sadness": {"browInnerUp": 1.0, "mouthShrugLower": 0.60, "headPitch": 0.14, "headRoll": 0.05,
                 "gazePitchLeft": -0.16, "gazePitchRight": -0.16,

@@ -112,10 +112,10 @@ def light_vertices(points, normals, kinds, along, fixed, open_of, seen_of, creas
     """Light at every vertex, which pixels only interpolate: it changes slowly, the mesh is dense.
 
     points and normals float32 (V, 3), kinds uint8 (V,), along int32 (V, 2) two vertices of a hair's strand,
-    fixed float32 (V, 5) = a, b, c, d and occlusion at rest, open_of float32 (V,) occlusion, seen_of float32 (V,) the share of the key light that arrives,
-    creased float32 (V,) how far wrinkles show, lamps of `lighting.lamp_table`. out float32 (V, 12): red, green,
-    blue light and shine, then a, b, c, and d (inside the mouth) or edge light, two slants of the light, creased,
-    share of the key. Hair: see `hair_shading`.
+    fixed float32 (V, 5) = a, b, c, d and occlusion at rest, open_of float32 (V,) occlusion in this pose, seen_of
+    float32 (V,) the share of the key light that arrives, creased float32 (V,) how far wrinkles show,
+    lamps of `lighting.lamp_table`. out float32 (V, 12): red, green, blue light and shine, then a, b, c, and d (inside
+    the mouth) or edge light, two slants of the light, creased, share of the key. Hair: see `hair_shading`.
     Eyes are lit per pixel: 0 to 2 their normal, 4 to 6 the direction from the ball's centre.
     """
     for i in range(len(normals)):

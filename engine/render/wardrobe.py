@@ -51,8 +51,8 @@ class Wardrobe:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What a scene adds: pictures uint8 (h, w, 4) of skin, pores, wrinkles, iris, cloth, hair and brow; the first two and
-    the third again as texels and creases uint64 (h, w), eight bytes each, as `texels.sample8` reads; look of
+    """What a scene adds: pictures uint8 (h, w, 4) of skin, pores, wrinkles, iris, cloth, hair and brow; the first
+    two and the third again as texels and creases uint64 (h, w), eight bytes each, as `texels.sample8` reads; look of
     `hair_paint.look`;
     tints float32 (5, 3) linear colours (rows in `shading`), lamps of `lighting.lamp_table`, tones of
     `paint.tone_table`; gain and rest of `relief.wrinkle_table`; frame, taps and softness of `shadow`."""
