@@ -7,6 +7,7 @@
 tick through them. Files fold the same step that live sessions take.
 """
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,7 @@ import torch
 from engine.audio.loudness import LoudnessNormaliser
 from engine.config import Config
 from engine.device import choose_device, describe_device, use_one_thread
+from engine.errors import ConfigError
 from engine.features import check_pair, load_encoder
 from engine.frames import (
     SAMPLE_RATE_HZ,
@@ -32,6 +34,7 @@ from engine.frames import (
 from engine.metrics import Timings
 from engine.motion.life import Life, Lively
 from engine.plugin import build_motion, build_renderer
+from engine.render.people import NAMES
 from engine.stage import Chain, Stage, Tensors
 from engine.torchkit.executors import choose_executor, make_executor
 
@@ -57,10 +60,34 @@ class Pipeline:
         self.ears = make_executor(ears, self.executor, speech)
         self.motion = Lively(motion, Life(config.motion.life))
         self.renderer = build_renderer(config) if pictures else None
+        self._renderers = {config.render.identity: self.renderer}
+        self._building = threading.Lock()
         self.lookahead = self.ears.lookahead + self.motion.lookahead
         if self.renderer is not None:
             self.lookahead += self.renderer.lookahead
         self.timings = {part: Timings() for part in ("features", "motion", "render", "tick")}
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Who else a session may show, the configured person first; empty where the renderer has no persons."""
+        if self.renderer is None or self.config.render.plugin != "head":
+            return ()
+        return tuple(dict.fromkeys((self.config.render.identity, *NAMES)))
+
+    def renderer_of(self, identity: str | None) -> Stage | None:
+        """The renderer of one of `identities` (None: the configured one), built when first asked for and kept.
+
+        May take a second: not for the compute thread. ConfigError: nobody of that name.
+        """
+        if identity is None:
+            return self.renderer
+        if identity not in self.identities:
+            raise ConfigError(f"there is no {identity!r}; there are {', '.join(self.identities)}")
+        with self._building:
+            if identity not in self._renderers:
+                render = self.config.render.model_copy(update={"identity": identity})
+                self._renderers[identity] = build_renderer(self.config.model_copy(update={"render": render}))
+            return self._renderers[identity]
 
     @property
     def lookahead_ms(self) -> int:
@@ -70,15 +97,20 @@ class Pipeline:
 class Performer:
     """One voice's walk through the pipeline: its states, and the voice held back by the look-ahead.
 
+    identity: who is shown, one of `Pipeline.identities` (None: the configured person).
     skipped: ticks whose picture was not drawn because the caller was late.
     """
 
-    def __init__(self, pipeline: Pipeline, seed: int = 0, background: str | None = None):
+    def __init__(
+        self, pipeline: Pipeline, seed: int = 0, background: str | None = None, identity: str | None = None
+    ):
         self.pipeline = pipeline
+        self.identity = identity or pipeline.config.render.identity
+        self._renderer = pipeline.renderer_of(identity)
         self._ears = pipeline.ears.init_state(1)
         self._motion = pipeline.motion.init_state(1)
         pipeline.motion.reset(self._motion, 0, seed)
-        self._drawn = pipeline.renderer.init_state(1) if pipeline.renderer is not None else None
+        self._drawn = self._renderer.init_state(1) if self._renderer is not None else None
         self._held: deque[AudioTick] = deque()
         self._last: Image | None = None
         self.skipped = 0
@@ -87,8 +119,8 @@ class Performer:
 
     def set_background(self, colour: str) -> None:
         """Change the colour behind the head from the next picture on; ConfigError if it is none."""
-        if self.pipeline.renderer is not None:
-            self.pipeline.renderer.set_background(self._drawn, 0, colour)  # type: ignore[attr-defined]
+        if self._renderer is not None:
+            self._renderer.set_background(self._drawn, 0, colour)  # type: ignore[attr-defined]
 
     def step(self, tick: AudioTick, draw: bool = True) -> Moment | None:
         """One tick in; the moment of `lookahead` ticks ago out, None while the look-ahead fills.
@@ -123,7 +155,7 @@ class Performer:
         return Moment(image, face, voice, time.monotonic_ns())
 
     def _draw(self, motion: torch.Tensor, voice: AudioTick, draw: bool) -> Image:
-        renderer = self.pipeline.renderer
+        renderer = self._renderer
         if renderer is None:
             return Image(np.zeros((0, 0, 3), np.uint8), voice.index, voice.captured_ns)
         if self._last is not None and not draw:

@@ -29,10 +29,11 @@ log = logging.getLogger(__name__)
 class Session:
     """One voice and its face. All methods may be called from the event loop; none of them waits.
 
-    moments: channel of Moment, closed after `finish` or with the error that ended the session.
+    identity: who is shown. moments: channel of Moment, closed after `finish` or with the error that ended the session.
     """
 
     def __init__(self, engine: "Engine", performer: Performer, loop: asyncio.AbstractEventLoop | None):
+        self.identity = performer.identity
         self._engine = engine
         self._performer = performer
         self._blocks: deque[AudioBlock | None] = deque()
@@ -140,8 +141,13 @@ class Engine:
         seed: int | None = None,
         background: str | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
+        identity: str | None = None,
     ) -> Session:
-        """A new session; SessionError when as many are open as config.serve.max_sessions allows."""
+        """A new session; SessionError when as many are open as config.serve.max_sessions allows.
+
+        identity: who is shown, None for the configured person; ConfigError: nobody of that name.
+        """
+        self.pipeline.renderer_of(identity)  # slow the first time: not while others wait for the lock
         with self._lock:
             if len(self.sessions) >= self.config.serve.max_sessions:
                 raise SessionError(
@@ -150,7 +156,7 @@ class Engine:
                 )
             self._opened += 1
             chosen = self.config.engine.seed + self._opened - 1 if seed is None else seed
-            session = Session(self, Performer(self.pipeline, chosen, background), loop)
+            session = Session(self, Performer(self.pipeline, chosen, background, identity), loop)
             self.sessions.append(session)
         return session
 

@@ -195,6 +195,26 @@ def test_the_controls_by_keyboard(page, url, engine):
     until(lambda: not engine.sessions, "the slot")
 
 
+def test_a_face_is_chosen_before_connecting(page, url, engine):
+    page.goto(f"{url}?identity=omar")
+    assert page.get_by_role("radio", name="omar").is_checked()
+    faces = page.locator("#people img")
+    drawn = "all => all.length && all.every((one) => one.naturalWidth > 0)"
+    until(lambda: faces.evaluate_all(drawn), "pictures of all")
+    page.get_by_role("radio", name="omar").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("radio", name="freya").is_checked()
+    page.get_by_role("radio", name="Built-in sample").check(force=True)
+    page.get_by_role("button", name="Connect").click()
+    state(page, "connected")
+    see(page, 5)
+    assert engine.sessions[0].identity == "freya"
+    assert page.get_by_role("radio", name="freya").is_disabled(), "not while somebody is shown"
+    page.get_by_role("button", name="Disconnect").click()
+    state(page, "idle")
+    assert page.get_by_role("radio", name="zuri").is_enabled()
+
+
 def test_a_blocked_microphone_is_explained(page, url):
     page.add_init_script(
         "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') }"

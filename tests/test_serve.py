@@ -92,6 +92,26 @@ def test_two_visitors_and_no_third(engine):
     asyncio.run(visit())
 
 
+def test_every_visitor_chooses_a_face(engine):
+    async def visit() -> None:
+        async with serving(engine, engine.config) as url:
+            fair, dark = Viewer(url), Viewer(url)
+            assert await fair.connect(identity="freya") == 200 and await dark.connect(identity="zuri") == 200
+            assert (fair.answer["identity"], dark.answer["identity"]) == ("freya", "zuri")
+            await asyncio.gather(fair.see(8), dark.see(8))
+            cheek = (slice(int(0.55 * SIZE), int(0.60 * SIZE)), slice(int(0.36 * SIZE), int(0.42 * SIZE)))
+            bright, dim = (viewer.pictures[-1][1][cheek].mean() for viewer in (fair, dark))
+            assert bright > 1.4 * dim
+            await dark.close()
+            await until(lambda: len(engine.sessions) == 1, "the slot")
+            same = Viewer(url)
+            assert await same.connect() == 200 and same.answer["identity"] == "anna"
+            for viewer in (fair, same):
+                await viewer.close()
+
+    asyncio.run(visit())
+
+
 def test_the_background_changes_while_it_speaks(engine):
     async def visit() -> None:
         async with serving(engine, engine.config) as url:

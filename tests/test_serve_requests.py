@@ -1,11 +1,17 @@
 """What the server answers to what it is sent: every wrong thing gets a clear status, and harms nobody."""
 
 import asyncio
+import io
 import json
 
+import aiohttp
 import pytest
+from PIL import Image
 
 from engine.config import ServeSection
+from engine.errors import ConfigError
+from engine.pipeline import Pipeline
+from engine.render.people import NAMES
 from engine.session import Engine
 from engine.stream.guard import is_known_host
 from engine.stream.offer import MOST_CANDIDATES, RequestError, read_offer
@@ -71,6 +77,8 @@ def test_offers_that_cannot_be_served(good):
     assert status_of(sdp + sdp[video:audio].replace("a=mid:0", "a=mid:7")) == 422
     assert status_of(sdp.replace("recvonly", "sendonly")) == 422
     assert status_of(sdp, source="mic") == 422
+    for strange in ("../anna", ["anna"], "a" * 99):
+        assert status_of(sdp, identity=strange) == 422
     assert status_of(sdp, background="javascript:alert(1)") == status_of(sdp, background=["red"]) == 422
     candidate = next(line for line in sdp.splitlines() if line.startswith("a=candidate:"))
     assert status_of(sdp + f"{candidate}\r\n" * (MOST_CANDIDATES + 1)) == 422
@@ -95,6 +103,9 @@ def test_the_server_refuses_and_stays_well(engine, good):
             strange = sdp.replace("opus/48000/2", "speex/8000")
             assert await answer("POST", "/offer", json=good | {"sdp": strange}) == 422
             assert await answer("POST", "/offer", json=good | {"background": "nocolour"}) == 422
+            assert await answer("POST", "/offer", json=good | {"identity": "nobody"}) == 422
+            assert await answer("POST", "/offer", json=good | {"identity": "random:7"}) == 422
+            assert await answer("GET", "/faces/nobody.jpg") == await answer("GET", "/faces/..%2fheads.jpg") == 404
             assert await answer("POST", "/offer", json=good | {"sdp": sdp + "a=x\r\n" * 9_999}) == 413
             assert await answer("POST", "/offer", data=json.dumps(good)) == 415
             assert await answer("GET", "/offer") == 404 and await answer("PUT", "/healthz") == 405
@@ -114,6 +125,33 @@ def test_the_server_refuses_and_stays_well(engine, good):
             await viewer.close()
 
     asyncio.run(visit())
+
+
+def test_who_can_be_shown(engine):
+    async def visit() -> None:
+        async with serving(engine, engine.config) as url:
+            status, told = await request("GET", f"{url}/identities")
+            assert status == 200 and told["default"] == "anna"
+            assert [person["name"] for person in told["identities"]] == list(NAMES)
+            async with aiohttp.ClientSession() as client:
+                for person in told["identities"]:
+                    async with client.get(f"{url}/{person['picture']}") as reply:
+                        assert reply.status == 200 and reply.content_type == "image/jpeg" and person["about"]
+                        with Image.open(io.BytesIO(await reply.read())) as picture:
+                            assert picture.size == (160, 160)
+
+    asyncio.run(visit())
+
+
+def test_a_stranger_from_the_config_comes_first():
+    config = make_config()
+    config = config.model_copy(update={"render": config.render.model_copy(update={"identity": "random:7"})})
+    pipeline = Pipeline(config)
+    assert pipeline.identities == ("random:7", *NAMES) and pipeline.renderer_of("random:7") is pipeline.renderer
+    assert pipeline.renderer_of("omar") is pipeline.renderer_of("omar") is not pipeline.renderer
+    assert pipeline.renderer_of("omar").scene.person.name == "omar"
+    with pytest.raises(ConfigError, match="anna"):
+        pipeline.renderer_of("random:8")
 
 
 def test_names_that_may_be_called():

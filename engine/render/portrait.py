@@ -1,6 +1,6 @@
-"""The picture on the README: six of the ready people in the middle of something, as the live renderer draws them.
+"""The pictures of the ready people: six in the middle of something on the README, each small for the page.
 
-    python -m engine.render.portrait [OUT.jpg]
+    python -m engine.render.portrait [OUT_DIR]       heads.jpg, and anna.jpg, ben.jpg, ...
 """
 
 import sys
@@ -10,12 +10,14 @@ import numpy as np
 import torch
 
 from engine.render.head import HeadRenderer
-from engine.render.people import person
+from engine.render.people import NAMES, person
 from engine.render.poses import pose
 from engine.render.scene import Scene
 from engine.render.sheet import tile
 
-PICTURE = Path(__file__).parents[1] / "assets" / "pictures" / "heads.jpg"
+FOLDER = Path(__file__).parents[1] / "assets" / "pictures"
+FACE_PX = 160
+FACE_BOX = (0.17, 0.04, 0.83, 0.70)  # of a portrait: the head alone
 # Who, the expression, how far the head is turned (in the pose "left"), what stands behind.
 MOMENTS = (
     ("anna", 0.8 * pose("smile"), 0.3, "gradient"),
@@ -29,17 +31,34 @@ MOMENTS = (
 
 def draw_portraits(size: int = 512) -> np.ndarray:
     """All moments in two rows, uint8 (2 size, 3 size, 3)."""
-    heads = []
-    for name, expression, turn, background in MOMENTS:
-        renderer = HeadRenderer(Scene(person(name), background=background), size)
-        motion = (expression + turn * pose("left")).astype(np.float32)
-        heads.append(renderer.step(renderer.init_state(1), torch.from_numpy(motion[None]))[0].numpy().copy())
+    heads = [_draw(*moment, size) for moment in MOMENTS]
     return tile(heads, columns=3)
 
 
-if __name__ == "__main__":
+def draw_face(name: str) -> np.ndarray:
+    """A friendly face for a button, uint8 (160, 160, 3)."""
     from PIL import Image
 
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE
-    out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(draw_portraits()).save(out, quality=90)
+    whole = Image.fromarray(_draw(name, 0.7 * pose("smile"), 0.0, "gradient", 512))
+    box = tuple(512 * side for side in FACE_BOX)
+    return np.asarray(whole.resize((FACE_PX, FACE_PX), Image.Resampling.LANCZOS, box))
+
+
+def _draw(name: str, expression: np.ndarray, turn: float, background: str, size: int) -> np.ndarray:
+    renderer = HeadRenderer(Scene(person(name), background=background), size)
+    motion = (expression + turn * pose("left")).astype(np.float32)
+    return renderer.step(renderer.init_state(1), torch.from_numpy(motion[None]))[0].numpy().copy()
+
+
+def main() -> None:
+    from PIL import Image
+
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    out.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw_portraits()).save(out / "heads.jpg", quality=90)
+    for name in NAMES:
+        Image.fromarray(draw_face(name)).save(out / f"{name}.jpg", quality=88)
+
+
+if __name__ == "__main__":
+    main()

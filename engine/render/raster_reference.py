@@ -1,7 +1,8 @@
-"""The slow, exact rasterizer that tests hold the others to: every pixel against every triangle.
+"""The slow, exact rasterizer that tests hold the others to.
 
 Plain float64 linear algebra. A pixel's ray (X, Y, 1) is written as a combination of a triangle's
-three (x, y, w) columns; the triangle covers the pixel where no weight is negative.
+three (x, y, w) columns; the triangle covers the pixel where no weight is negative. A triangle that lies
+wholly in front of the eye is held against the pixels of its bounding box, any other against all of them.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from engine.render.rasterizer import Rasterizer, check_mesh
 
 
 class ReferenceRasterizer(Rasterizer):
-    """Numpy float64, O(H W F). Nothing is approximated, nothing is fast."""
+    """Numpy float64. Nothing is approximated, nothing is fast."""
 
     name = "reference"
     device = torch.device("cpu")
@@ -22,9 +23,8 @@ class ReferenceRasterizer(Rasterizer):
         points = clip.numpy().astype(np.float64)
         ys, xs = np.mgrid[0:height, 0:width]
         rays = np.stack([(2 * xs + 1) / width - 1, (2 * ys + 1) / height - 1, np.ones(xs.shape)])
-        rays = rays.reshape(3, -1)
-        rast = np.zeros((height * width, 4), np.float64)
-        nearest = np.full(height * width, np.inf)
+        rast = np.zeros((height, width, 4), np.float64)
+        nearest = np.full((height, width), np.inf)
         for face, corners in enumerate(triangles.numpy()):
             corner = points[corners]  # (3 vertices, xyzw)
             if not np.isfinite(corner).all():
@@ -32,16 +32,18 @@ class ReferenceRasterizer(Rasterizer):
             columns = corner[:, [0, 1, 3]].T
             if np.linalg.det(columns) == 0:
                 continue
-            weights = np.linalg.solve(columns, rays)  # (3, pixels), each weight is barycentric / w
-            depth = corner[:, 2] @ weights
+            box = _box(corner, width, height)
+            ray = rays[:, *box]
+            weights = np.linalg.solve(columns, ray.reshape(3, -1)).reshape(ray.shape)  # each is barycentric / w
+            depth = np.tensordot(corner[:, 2], weights, 1)
             inside = (weights >= 0).all(0) & (weights.sum(0) > 0) & (np.abs(depth) <= 1)
-            win = inside & (depth < nearest)
-            nearest[win] = depth[win]
+            win = inside & (depth < nearest[box])
+            nearest[box][win] = depth[win]
             barycentric = weights[:, win] / weights[:, win].sum(0)
-            rast[win] = np.stack(
+            rast[box][win] = np.stack(
                 [barycentric[0], barycentric[1], depth[win], np.full(win.sum(), face + 1.0)], axis=1
             )
-        return torch.from_numpy(rast.reshape(height, width, 4).astype(np.float32))
+        return torch.from_numpy(rast.astype(np.float32))
 
     def interpolate(
         self, attributes: torch.Tensor, rast: torch.Tensor, triangles: torch.Tensor
@@ -70,3 +72,13 @@ class ReferenceRasterizer(Rasterizer):
         low = texel(row, column) * (1 - fx) + texel(row, column + 1) * fx
         high = texel(row + 1, column) * (1 - fx) + texel(row + 1, column + 1) * fx
         return torch.from_numpy((low * (1 - fy) + high * fy).astype(np.float32))
+
+
+def _box(corner: np.ndarray, width: int, height: int) -> tuple[slice, slice]:
+    """Rows and columns that a triangle (3, xyzw) can cover; all of them where it crosses the eye's plane."""
+    if corner[:, 3].min() <= 0:
+        return slice(None), slice(None)
+    flat = corner[:, :2] / corner[:, 3:]
+    left, low = np.floor((flat.min(0) + 1) / 2 * [width, height]).astype(int) - 1
+    right, high = np.ceil((flat.max(0) + 1) / 2 * [width, height]).astype(int) + 1
+    return slice(max(low, 0), max(high, 0)), slice(max(left, 0), max(right, 0))

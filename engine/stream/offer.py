@@ -11,6 +11,7 @@ from engine.errors import EngineError
 
 Source = Literal["mic", "sample"]
 SOURCES = get_args(Source)
+NAME = re.compile(r"[a-z]{1,24}(:[0-9]{1,9})?")
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}|[a-z]{1,24}")
 MOST_SECTIONS = 4
 MOST_CANDIDATES = 64  # every one makes this machine send packets to it
@@ -26,11 +27,13 @@ class RequestError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """sdp: text of the offer. source: whose voice. background: colour or None for the configured one."""
+    """sdp: text of the offer. source: whose voice. background: colour, and identity: person, or None
+    for the configured one."""
 
     sdp: str
     source: Source
     background: str | None
+    identity: str | None
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -61,8 +64,11 @@ def read_offer(body: bytes) -> Offer:
     background = value.get("background")
     if background is not None:
         background = read_colour(background)
+    identity = value.get("identity")
+    if identity is not None and not (isinstance(identity, str) and NAME.fullmatch(identity)):
+        raise RequestError(422, 'the key "identity" must be a name from GET /identities')
     _check_sdp(sdp, source)
-    return Offer(sdp, source, background)
+    return Offer(sdp, source, background, identity)
 
 
 def read_colour(value: Any) -> str:

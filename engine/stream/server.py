@@ -1,7 +1,8 @@
 """`visema serve`: one page, and a WebRTC connection for each visitor.
 
 GET /             the page                      GET /healthz         status, sessions, device
-POST /offer       {sdp, type, source, background} -> {sdp, type, id, ...}
+GET /identities   who can be shown              GET /faces/NAME.jpg  their pictures
+POST /offer       {sdp, type, source, background, identity} -> {sdp, type, id, ...}
 GET /session/ID   counts and times              POST /session/ID     {background}
 DELETE /session/ID                              ends it at once
 Errors are JSON {"error": text} with a fitting status.
@@ -21,12 +22,14 @@ from engine.config import Config
 from engine.errors import DeviceError, SessionError
 from engine.frames import FPS
 from engine.render.background import page_colour
+from engine.render.people import NAMES, person
 from engine.session import Engine
 from engine.stream.guard import make_guard
 from engine.stream.offer import RequestError, read_colour, read_json, read_offer
 from engine.stream.webrtc import Peer
 
 PAGE = Path(__file__).parent / "page"
+FACES = Path(__file__).parents[1] / "assets" / "pictures"
 PAGE_FILES = {"": "index.html"} | {name: name for name in ("app.js", "connection.js", "style.css")}
 ENDED_KEPT = 64  # how many ended sessions can still say why
 
@@ -49,6 +52,20 @@ class Visitors:
             raise web.HTTPNotFound
         return web.FileResponse(PAGE / name)
 
+    async def identities(self, request: web.Request) -> web.Response:
+        pipeline = self.engine.pipeline
+        people = [
+            {"name": name, "about": person(name).about, "picture": f"faces/{name}.jpg" if name in NAMES else None}
+            for name in pipeline.identities
+        ]
+        return web.json_response({"default": self.config.render.identity, "identities": people})
+
+    async def face(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name not in NAMES:
+            raise web.HTTPNotFound
+        return web.FileResponse(FACES / f"{name}.jpg")
+
     async def health(self, request: web.Request) -> web.Response:
         return web.json_response(
             {
@@ -67,7 +84,9 @@ class Visitors:
         loop = asyncio.get_running_loop()
         background = offer.background or self.config.render.background
         try:
-            session = await asyncio.to_thread(self.engine.open_session, background=background, loop=loop)
+            session = await asyncio.to_thread(
+                self.engine.open_session, background=background, loop=loop, identity=offer.identity
+            )
         except SessionError as error:
             raise RequestError(503, str(error)) from None
         peer = Peer(session, offer, self.config.serve, self.encoders)
@@ -80,6 +99,7 @@ class Visitors:
             raise
         render = self.config.render
         reply = {"sdp": answer, "type": "answer", "id": peer.id, "background": page_colour(background)}
+        reply |= {"identity": offer.identity or render.identity}
         reply |= {"width": render.size, "height": render.size, "fps": FPS, "synthetic": True}
         return web.json_response(reply)
 
@@ -123,6 +143,8 @@ def make_app(engine: Engine, config: Config) -> web.Application:
         [
             web.get("/", visitors.page),
             web.get("/healthz", visitors.health),
+            web.get("/identities", visitors.identities),
+            web.get("/faces/{name}.jpg", visitors.face),
             web.post("/offer", visitors.offer),
             web.get("/session/{id}", visitors.stats),
             web.post("/session/{id}", visitors.change),

@@ -23,6 +23,7 @@ let attempt = 0; // grows with every start and stop: what belongs to an older on
 let failures = 0;
 let timer = 0;
 let background = readColour(query.get("background"));
+let identity = query.get("identity"); // null: the server's own choice
 
 function readColour(text) {
   return /^#?[0-9a-f]{6}$/i.test(text ?? "") ? `#${text.replace("#", "").toLowerCase()}` : null;
@@ -36,7 +37,7 @@ function show(state, problem = "") {
   $("retry").hidden = state !== "failed";
   $("connect").textContent = { connected: "Disconnect", idle: "Connect", failed: "Connect" }[state] ?? "Cancel";
   $("sound").disabled = state !== "connected";
-  for (const input of document.querySelectorAll("#sources input")) input.disabled = !["idle", "failed"].includes(state);
+  for (const input of document.querySelectorAll("#sources input, #people input")) input.disabled = !["idle", "failed"].includes(state);
   tellHint();
 }
 
@@ -62,7 +63,7 @@ async function start() {
       if (mine !== attempt) return microphone.getTracks().forEach((track) => track.stop());
     }
     show("connecting");
-    const opened = await Connection.open({ source, background, microphone, changed: (state) => mine === attempt && onState(state) });
+    const opened = await Connection.open({ source, background, identity, microphone, changed: (state) => mine === attempt && onState(state) });
     if (mine !== attempt) return opened.close();
     connection = opened;
     paintBackground(opened.background);
@@ -136,6 +137,24 @@ function chooseBackground(colour) {
   connection?.setBackground(colour).catch((problem) => ($("hint").textContent = problem.message));
 }
 
+/** The faces to choose from; without any (or an answer) the choice stays hidden. */
+async function showPeople() {
+  const { identities = [], default: first } = await fetch("identities").then((reply) => reply.json()).catch(() => ({}));
+  for (const { name, about, picture } of identities.length > 1 ? identities : []) {
+    const input = Object.assign(document.createElement("input"), { type: "radio", name: "identity", value: name });
+    input.checked = name === (identity ?? first);
+    const face = Object.assign(document.createElement(picture ? "img" : "span"), { title: about });
+    if (picture) Object.assign(face, { src: picture, alt: "", width: 52, height: 52 });
+    else face.textContent = "?";
+    const label = document.createElement("label");
+    const text = Object.assign(document.createElement("span"), { className: "name", textContent: name });
+    label.append(input, face, text);
+    $("people").append(label);
+    $("people").hidden = false;
+  }
+  show(document.body.dataset.state);
+}
+
 function setMuted(muted) {
   $("video").muted = muted;
   $("sound").textContent = muted ? "Unmute" : "Mute";
@@ -168,6 +187,7 @@ $("controls").addEventListener("submit", (event) => {
 $("retry").addEventListener("click", start);
 $("sound").addEventListener("click", () => setMuted(!$("video").muted));
 $("sources").addEventListener("change", tellHint);
+$("people").addEventListener("change", (event) => (identity = event.target.value));
 $("backgrounds").addEventListener("change", (event) => chooseBackground(event.target.value));
 addEventListener("pagehide", stop);
 setInterval(tellFigures, 1000);
@@ -184,4 +204,5 @@ paintBackground(background ?? "#39424e");
 if (query.get("sound") === "1") setMuted(false);
 if (autostart) document.querySelector(`#sources [value=${autostart}]`).checked = true;
 show("idle");
+if (!bare) showPeople();
 if (autostart) start();

@@ -61,7 +61,7 @@ async function ask(method, path, body) {
 /** A face on the other side. Make one with `Connection.open`. */
 export class Connection {
   /** source: "mic" or "sample". changed(state) is called with the peer connection's state. */
-  static async open({ source, background, microphone, changed }) {
+  static async open({ source, background, identity, microphone, changed }) {
     const peer = new RTCPeerConnection();
     const self = new Connection(peer, microphone);
     try {
@@ -77,6 +77,7 @@ export class Connection {
       await gathered(peer);
       const offer = { type: "offer", sdp: peer.localDescription.sdp, source };
       if (background) offer.background = background;
+      if (identity) offer.identity = identity;
       const answer = await ask("POST", "offer", offer);
       self.id = answer.id;
       self.background = answer.background;
