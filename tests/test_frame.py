@@ -53,6 +53,25 @@ def test_overrides_reach_every_key():
     assert (changed.render.background, changed.motion.life) == ("green", 0.5)
 
 
+@pytest.mark.parametrize("quality", ["live", "plain", "offline"])
+def test_every_light_and_camera_key_changes_the_picture(quality):
+    sections = ("light", "camera")
+    keys = [key for key, _, _ in describe_config() if key.split(".")[0] in sections]
+    values = {"light.warmth": "0.75", "camera.centre": "[0.02, 0.01, 0.03]", "camera.height_m": "0.5"}
+    # A flat colour knows neither the lamps' size nor those that only shape and outline.
+    blind = {"plain": {"light.fill", "light.rim", "light.softness"}}.get(quality, set())
+
+    def draw(*overrides: str) -> torch.Tensor:
+        config = load_config("config.toml", ["render.size=64", f"render.quality={quality}", *overrides])
+        renderer = build_renderer(config)
+        return renderer.step(renderer.init_state(1), torch.zeros(1, layout.M)).clone()
+
+    first = draw()
+    for key in keys:
+        changed = draw(f"{key}={values.get(key, '2.5')}")
+        assert torch.equal(changed, first) == (key in blind), key
+
+
 def test_config_is_frozen_and_bad_toml_is_told(tmp_path):
     with pytest.raises(Exception, match="frozen"):
         Config().render.size = 3  # type: ignore[misc]

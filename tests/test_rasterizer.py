@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
+from benchmarks.rasterizers import POSES, agreement, mesh
 from engine.errors import ConfigError, DeviceError
+from engine.render import raster_reference
 from engine.render.rasterizers import make_rasterizer
 
 SIZE = (48, 64)
@@ -44,6 +46,22 @@ def test_numba_equals_reference(seed: int, behind: bool) -> None:
     reference = make_rasterizer("reference").rasterize(clip, triangles, SIZE)
     assert (reference[..., 3] > 0).float().mean() > 0.2
     assert_same(numba, reference, 1e-4, 1e-4)
+
+
+@pytest.mark.parametrize("word", ["AA", "turned"])
+def test_on_a_head_nearly_every_pixel_sees_the_same_triangle(word: str) -> None:
+    clip, triangles = mesh("zuri", POSES[word])
+    numba = make_rasterizer("numba").rasterize(clip, triangles, (160, 160))
+    reference = make_rasterizer("reference").rasterize(clip, triangles, (160, 160))
+    assert 0.3 < (reference[..., 3] > 0).float().mean() < 0.9
+    assert agreement(numba, reference)["covered"] >= 0.999
+
+
+def test_the_reference_needs_no_more_than_the_bounding_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, triangles = scene(5, behind=True)
+    boxed = make_rasterizer("reference").rasterize(clip, triangles, SIZE)
+    monkeypatch.setattr(raster_reference, "_box", lambda *_: (slice(None), slice(None)))
+    assert torch.equal(boxed, make_rasterizer("reference").rasterize(clip, triangles, SIZE))
 
 
 def test_interpolate_and_texture_equal_reference() -> None:
