@@ -16,7 +16,7 @@ BROWN = np.array([(182, 180, 177), (186, 166, 136), (156, 131, 99), (122, 96, 71
                   (27, 23, 22), (19, 17, 17)]) / 255.0  # fmt: skip
 RED = np.array([(182, 180, 177), (192, 152, 117), (168, 112, 76), (144, 83, 53), (108, 58, 39), (72, 39, 31),
                 (33, 23, 21), (20, 17, 17)]) / 255.0  # fmt: skip
-WHITE = np.array([0.44, 0.435, 0.425])  # hair without pigment, linear
+WHITE = np.array([0.36, 0.352, 0.338])  # hair without pigment, linear
 LOOK = 12  # numbers of `look`
 
 
@@ -48,16 +48,18 @@ def paint_strands(seed: int = 9) -> np.ndarray:
     width = TILES * TILE
     v = (np.arange(ROWS) + 0.5) / ROWS
     # Single hairs, bundles and locks; each comes to light, dives and comes up again along its way.
-    hairs, bundles, locks = (_streaks(rng, width, cells, ups) for cells, ups in ((width, 9), (150, 6), (48, 4)))
+    hairs, bundles, locks = (_streaks(rng, width, cells, ups) for cells, ups in ((width, 14), (150, 7), (48, 4)))
     light = 0.5 + 0.62 * (hairs - 0.5) + 0.42 * (bundles - 0.5) + 0.42 * (locks - 0.5)
     shift = 0.5 + 0.55 * (hairs - 0.5) + 0.45 * (bundles - 0.5) + 0.40 * (locks - 0.5)
     density = np.concatenate([_tile(rng, v, number) for number in range(TILES)], 1)
     own = rng.random(width)
     broad = np.interp(np.arange(width), np.arange(0, width, 8), own[::8])
-    strand = np.broadcast_to(0.7 * own + 0.3 * broad, light.shape)
+    smooth = 0.25 * np.roll(own, 1) + 0.5 * own + 0.25 * np.roll(own, -1)
+    strand = np.broadcast_to(0.5 + 1.1 * (smooth - 0.5) + 0.2 * (broad - 0.5), light.shape)
     whole = np.stack([light, strand, shift, density], -1)
     grain = whole[:, FUZZ * TILE : (FUZZ + 1) * TILE]
-    grain[..., :2] = 0.5 + 0.5 * (rng.random((ROWS, TILE, 2)) - 0.5)
+    grain[..., 0] = 0.5 + 0.5 * (rng.random((ROWS // 4, TILE)).repeat(4, 0) - 0.5)
+    grain[..., 1] = 0.5
     levels = [whole]
     for level in range(1, LEVELS):
         levels.append(_blurred(levels[-1], 1 << (level - 1)))
@@ -92,7 +94,7 @@ def _tile(rng: np.random.Generator, v: np.ndarray, number: int) -> np.ndarray:
     x = (np.arange(TILE) + 0.5) / TILE
     if number == FUZZ:
         short = rng.random((ROWS // 8, TILE)).repeat(8, 0)
-        return np.clip(0.34 + 0.75 * short * (0.3 + 0.7 * rng.random(TILE)[None]), 0, 1)
+        return np.clip(0.52 + 0.75 * short * (0.3 + 0.7 * rng.random(TILE)[None]), 0, 1)
     count = 16 if number in DENSE else 8 if number in MEDIUM else 3
     body = 0.60 if number in DENSE else 0.16 if number in MEDIUM else 0.0
     out = np.zeros((len(v), TILE))

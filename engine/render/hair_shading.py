@@ -80,7 +80,7 @@ def shade_hair(f, picture, look, skin):
     """A point of the opaque shell; where f[6] is under 1 it melts into skin, whose colour is (3,) linear."""
     tone, strand, shift, _ = strand_look(picture, np.uintp(1), (f[4] - math.floor(f[4])) * STREAKS, f[5])
     r, g, b = lit_strand(f[0], f[1], f[2], f[3], f[7], tone, strand, shift, look)
-    bare = _F(1.0) - min(max(f[6] * _F(2.4) - strand * _F(1.2), _F(0.0)), _F(1.0))
+    bare = _F(1.0) - min(max(f[6] * _F(2.0) - _F(0.42) - strand * _F(0.58), _F(0.0)), _F(1.0))
     if bare > _F(0.0):
         r += (skin[0] * f[0] - r) * bare
         g += (skin[1] * f[1] - g) * bare

@@ -135,7 +135,8 @@ def light_vertices(points, normals, kinds, along, fixed, open_of, seen_of, creas
             tx, ty, tz = hair_shading.direction(points, along[i, 0], along[i, 1])
             spec = tx * lamps[KEY_HALF, 0] + ty * lamps[KEY_HALF, 1] + tz * lamps[KEY_HALF, 2]
             key = nx * lamps[KEY, 0] + ny * lamps[KEY, 1] + nz * lamps[KEY, 2]
-            last = smooth(_F(-0.25), _F(0.45), key) * (_F(0.15) + _F(0.85) * seen) * occlusion * lamps[KEY_COLOUR, 1]
+            last = smooth(_F(-0.25), _F(0.45), key) * (_F(0.15) + _F(0.85) * seen) * lamps[KEY_COLOUR, 1]
+            last *= occlusion * occlusion  # what lies deep among others does not shine
             fibre = _F(0.72) + _F(0.38) * hair_shading.across(tx, ty, tz, lamps, KEY)
             # Light from behind runs through the thin edge of the hair.
             rim = edge_light(nx, ny, nz, occlusion, lamps) * _F(1.6) * hair_shading.across(tx, ty, tz, lamps, RIM)

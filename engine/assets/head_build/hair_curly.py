@@ -17,7 +17,7 @@ def volume(azimuth: np.ndarray, polar: np.ndarray, scalp: Scalp) -> np.ndarray:
     lump = np.sin(11 * azimuth + 4 * np.sin(9 * polar)) * np.sin(15 * polar + 2 * np.sin(7 * azimuth))
     fine = np.sin(23 * azimuth + 3 * np.sin(17 * polar)) * np.sin(27 * polar + 2 * np.sin(19 * azimuth))
     calm = smoothstep(0.06, 0.25, polar)
-    return 0.0015 + rise * (0.034 + 0.006 * np.cos(polar) + calm * (0.0035 * lump + 0.0018 * fine))
+    return 0.0015 + rise * (0.0275 + 0.0035 * np.cos(polar) + calm * (0.0035 * lump + 0.0018 * fine))
 
 
 def field(point: np.ndarray) -> np.ndarray:
@@ -34,22 +34,26 @@ def build(scalp: Scalp) -> Tuft:
     share = np.linspace(0.012, 1, ROWS)[None] ** 0.85 * INSET
     azimuth, polar = np.broadcast_arrays(start, share * scalp.limit(start))
     sheet = scalp.over(azimuth, polar, volume(azimuth, polar, scalp))
-    add_sheet(tuft, sheet, scalp.over(azimuth, polar, 0.0), (0.0, 1.0), closed=True, shade=0.62,
-              ruffle=rng.normal(0, 1, (COLUMNS * ROWS, 2)) * [0.03, 0.10])  # fmt: skip
+    thick = volume(azimuth, polar, scalp)
+    hollow = 0.5 * (np.roll(thick, 1, 0) + np.roll(thick, -1, 0)) - thick  # between the lumps it is dark
+    shade = 0.42 - 0.16 * np.clip(hollow / 0.0015, -1, 1)
+    alpha = 0.60 + 0.40 * smoothstep(1.0, 0.93, share / INSET) * np.ones_like(polar)
+    add_sheet(tuft, sheet, scalp.over(azimuth, polar, 0.0), (0.0, 1.0), closed=True, shade=shade, alpha=alpha,
+              ruffle=rng.normal(0, 1, (COLUMNS * ROWS, 2)) * [0.02, 0.012])  # fmt: skip
     rim = [scalp.over(start[:, 0], x * scalp.limit(start[:, 0]), 0.0006) for x in (0.94, 1.02)]
-    add_hem(tuft, sheet[:, -1], rim[1], rim[0], 0.9)
-    a, p = scatter(scalp, 235, rng, (0.0, 0.98))
-    _coils(tuft, scalp, rng, a, p, 0.030, 0.0045, 1.5, (0, 11), (-0.001, 0.0045), 0.0100)
-    a = np.concatenate([rng.uniform(-1.3, 1.3, 80), rng.uniform(-np.pi, np.pi, 30)])
-    p = scalp.limit(a) * rng.uniform(0.955, 1.005, len(a))
-    _coils(tuft, scalp, rng, a, p, 0.022, 0.0032, 1.3, (0, 11), (0.0, 0.004), 0.0080, from_skin=True)
-    a, p = scatter(scalp, 70, rng, (0.0, 0.96))
-    _coils(tuft, scalp, rng, a, p, 0.030, 0.0055, 1.6, (7, 14), (0.0, 0.011), 0.0085)
+    add_hem(tuft, sheet[:, -1], rim[1], rim[0], 0.4)
+    a, p = scatter(scalp, 310, rng, (0.0, 0.98))
+    _coils(tuft, scalp, rng, a, p, 0.020, 0.0034, 1.2, (0, 12), (-0.001, 0.0045), 0.0080)
+    a = np.concatenate([rng.uniform(-1.3, 1.3, 90), rng.uniform(-np.pi, np.pi, 40)])
+    p = scalp.limit(a) * rng.uniform(0.950, 1.012, len(a))
+    _coils(tuft, scalp, rng, a, p, 0.013, 0.0024, 1.3, (8, 14), (0.0, 0.003), 0.0060, from_skin=True)
+    a, p = scatter(scalp, 100, rng, (0.0, 0.96))
+    _coils(tuft, scalp, rng, a, p, 0.022, 0.0045, 1.5, (8, 14), (0.0, 0.007), 0.0075)
     return tuft
 
 
 def _coils(tuft, scalp, rng, azimuth, polar, length, size, waves, tiles, lift, width, from_skin=False):
-    n, steps = len(azimuth), 8
+    n, steps = len(azimuth), 6
     turn = rng.normal(0, 0.9, (n, 1))
 
     def astray(point):
@@ -60,14 +64,14 @@ def _coils(tuft, scalp, rng, azimuth, polar, length, size, waves, tiles, lift, w
     s = np.linspace(0, 1, steps)[None]
     high = volume(a, p, scalp)
     if from_skin:
-        high = np.maximum(high, 0.020 * s)
+        high = np.maximum(high, 0.010 * s)
     rise = smoothstep(0.0, 0.5, s) if from_skin else 1.0
     height = high * rise + lift[0] + rng.uniform(0.2, 1.0, (n, 1)) * (lift[1] - lift[0]) * s
     points = scalp.over(a, p, np.maximum(height, 0.0004))
     outward = scalp.ray(a, p)
     points = bent(points, outward, waves, size * rng.uniform(0.6, 1.3, n), rng.uniform(0, 2 * np.pi, n), lift=0.75)
     alpha = np.clip(np.minimum(s / 0.15, (1 - s) / 0.15 + 0.3), 0.5 if from_skin else 0.0, 1) * np.ones((n, 1))
-    shade = rng.uniform(0.84, 1.08, (n, 1)) * np.ones((1, steps))
-    tilt = unit(outward + rng.normal(0, 0.35, (n, 1, 3)))
+    shade = rng.uniform(0.62, 0.98, (n, 1)) * np.ones((1, steps))
+    tilt = unit(outward + rng.normal(0, 0.15, (n, 1, 3)))
     add_cards(tuft, points, tilt, width * rng.uniform(0.8, 1.2, n), rng.integers(*tiles, n),
               scalp.over(azimuth, polar, 0.0), alpha, shade, taper=0.7)  # fmt: skip

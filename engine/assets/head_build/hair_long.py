@@ -138,19 +138,19 @@ def build(scalp: Scalp) -> Tuft:
 
 def _strands(tuft: Tuft, rng: np.random.Generator, sheet: np.ndarray) -> None:
     """Cards over one side's sheet."""
-    n = 46  # locks
+    n = 38  # locks
     first = rng.uniform(0.06, 0.62, n)
     column = (COLUMNS - 1) * rng.uniform(0, 1, n) ** 1.4
     _cards(tuft, rng, sheet, column, first, first + rng.uniform(0.26, 0.40, n), (0, 12), 0.0025,
            rng.uniform(0.008, 0.012, n))  # fmt: skip
-    n = 36  # ends, ragged
+    n = 30  # ends, ragged
     _cards(tuft, rng, sheet, (COLUMNS - 1) * rng.uniform(0, 1, n) ** 1.3, rng.uniform(0.72, 0.86, n), np.full(n, 1.0),
            (6, 14), 0.005, rng.uniform(0.008, 0.013, n), beyond=0.026)  # fmt: skip
-    n = 22  # beside the face
+    n = 18  # beside the face
     first = rng.uniform(0.04, 0.70, n)
     _cards(tuft, rng, sheet, rng.uniform(-0.3, 1.6, n), first, first + rng.uniform(0.2, 0.35, n), (8, 15), 0.004,
            rng.uniform(0.006, 0.010, n), astray=0.004)  # fmt: skip
-    n = 30  # over the parting
+    n = 20  # over the parting
     _cards(tuft, rng, sheet, rng.uniform(0, 24, n), np.zeros(n), rng.uniform(0.10, 0.20, n), (4, 13), 0.0012,
            rng.uniform(0.005, 0.008, n), rooted=True)  # fmt: skip
 

@@ -94,7 +94,11 @@ class Scalp:
         limit = np.interp(np.abs(around), azimuth, polar)
         for _ in range(2):
             limit = np.convolve(np.pad(limit, 1, "wrap"), [0.25, 0.5, 0.25], "valid")
-        return around, limit
+        round_ = limit
+        for _ in range(16):
+            round_ = np.convolve(np.pad(round_, 1, "wrap"), [0.25, 0.5, 0.25], "valid")
+        ahead = smoothstep(1.05, 0.75, np.abs(around))  # no corners over the forehead; those at the ears stay
+        return around, limit + (round_ - limit) * ahead
 
     def limit(self, azimuth: np.ndarray) -> np.ndarray:
         """Polar angle of the hairline (...,)."""

@@ -16,11 +16,11 @@ def drawn(scalp: Scalp, azimuth: np.ndarray, start: float | np.ndarray, rows: in
     """Strands (n, rows, 3) from the hairline at azimuth (n,) over the scalp to the knot, and their outward."""
     root = unit(scalp.ray(azimuth, scalp.limit(azimuth) * start))
     end = unit(KNOT - CENTRE)
-    s = np.linspace(0, stop, rows)[None, :, None] ** 0.9
+    s = stop * np.linspace(0, 1, rows)[None, :, None] ** 1.35
     angle = np.arccos(np.clip((root * end).sum(-1), -1, 1))[:, None, None]
     ray = (np.sin((1 - s) * angle) * root[:, None] + np.sin(s * angle) * end) / np.sin(angle)
     a, p = scalp.polar(CENTRE + ray)
-    swell = 0.0015 + 0.0085 * smoothstep(0.0, 0.30, s[..., 0]) + 0.004 * smoothstep(0.3, 0.8, s[..., 0])
+    swell = 0.0007 + 0.0093 * smoothstep(0.0, 0.30, s[..., 0]) + 0.004 * smoothstep(0.3, 0.8, s[..., 0])
     return scalp.over(a, p, swell + lift), ray
 
 
@@ -29,21 +29,30 @@ def build(scalp: Scalp) -> Tuft:
     rng = np.random.default_rng(47)
     tuft = Tuft()
     around = np.linspace(-np.pi, np.pi, COLUMNS, endpoint=False)
-    groove = 0.0007 * np.sin(around * 23)[:, None] + 0.0005 * np.sin(around * 37 + 1)[:, None]
-    sheet, _ = drawn(scalp, around, 0.985, ROWS, groove)
+    s = np.linspace(0, 1, ROWS)[None] ** 1.35
+    wave = 0.6 * np.sin(around * 19 + 2 * np.sin(around * 3)) + 0.4 * np.sin(around * 31 + 1)
+    groove = (0.0003 + 0.0011 * smoothstep(0.0, 0.4, s)) * wave[:, None]
+    ragged = 0.006 * np.sin(around * 14 + 2 * np.sin(around * 5)) + 0.004 * rng.normal(0, 1, COLUMNS)
+    sheet, _ = drawn(scalp, around, 0.985 + ragged, ROWS, groove)
     foot = scalp.over(around, scalp.limit(around) * 0.985, 0.0)
-    add_sheet(tuft, sheet, np.repeat(foot[:, None], ROWS, 1), (0.0, 1.0), closed=True, shade=0.92, repeat=2)
-    bare = scalp.over(around, scalp.limit(around) * 1.02, 0.0005)
-    add_hem(tuft, sheet[:, 0], bare, foot, 0.85)
+    thin = 0.52 + 0.48 * smoothstep(0.0, 0.08, s) * np.ones((COLUMNS, 1))
+    shade = (0.94 + 0.10 * np.minimum(wave, 0))[:, None] * (1.0 - 0.12 * smoothstep(0.35, 0.9, s))
+    add_sheet(tuft, sheet, np.repeat(foot[:, None], ROWS, 1), (0.0, 1.0), closed=True, shade=shade, repeat=2,
+              alpha=thin)  # fmt: skip
+    bare = scalp.over(around, scalp.limit(around) * (1.025 + ragged), 0.0005)
+    add_hem(tuft, sheet[:, 0], bare, foot, 0.36)
     _bun(tuft, scalp, rng)
-    n = 130
+    n = 76
     azimuth = rng.uniform(-np.pi, np.pi, n)
     points, ray = drawn(scalp, azimuth, rng.uniform(0.6, 0.99, n), 6, rng.uniform(0.0002, 0.0016, (n, 1)), 0.7)
     _cards(tuft, scalp, rng, points, ray, azimuth, (0, 11), rng.uniform(0.006, 0.009, n), 0.0)
-    n = 110  # the hairline itself
-    azimuth = np.concatenate([rng.uniform(-1.3, 1.3, 70), rng.uniform(-np.pi, np.pi, 40)])
-    points, ray = drawn(scalp, azimuth, rng.uniform(0.985, 1.012, n), 5, rng.uniform(-0.0006, 0.0006, (n, 1)), 0.22)
-    _cards(tuft, scalp, rng, points, ray, azimuth, (6, 13), rng.uniform(0.004, 0.006, n), 0.45)
+    n = 112  # the hairline itself: fine hairs before the thick of it
+    azimuth = np.concatenate([rng.uniform(-1.25, 1.25, 90), rng.uniform(-np.pi, np.pi, 22)])
+    points, ray = drawn(scalp, azimuth, rng.uniform(0.975, 1.030, n), 5, rng.uniform(-0.0010, 0.0006, (n, 1)), 0.20)
+    lean = 0.0035 * rng.normal(0, 1, (n, 1)) * np.linspace(0, 1, 5)[None] ** 1.5
+    points = points + np.cross(unit(np.gradient(points, axis=1)), ray) * lean[..., None]
+    _cards(tuft, scalp, rng, points, ray, azimuth, (8, 15), rng.uniform(0.005, 0.008, n), 0.25)
+    _flyaways(tuft, scalp, rng)
     _loose(tuft, scalp, rng)
     return tuft
 
@@ -88,9 +97,19 @@ def _bun(tuft: Tuft, scalp: Scalp, rng: np.random.Generator) -> None:
               np.broadcast_to(foot, (n, 3)), alpha, shade, taper=0.8)  # fmt: skip
 
 
+def _flyaways(tuft: Tuft, scalp: Scalp, rng: np.random.Generator) -> None:
+    """Single hairs that rise from the drawn hair and break its outline."""
+    n, steps = 34, 6
+    azimuth = rng.uniform(-np.pi, np.pi, n)
+    s = np.linspace(0, 1, steps)[None]
+    high = rng.uniform(0.002, 0.007, (n, 1)) * np.sin(np.pi * np.minimum(s * 0.8, 1))
+    points, ray = drawn(scalp, azimuth, rng.uniform(0.45, 0.95, n), steps, high, 0.6)
+    _cards(tuft, scalp, rng, points, ray, azimuth, (12, 15), rng.uniform(0.005, 0.008, n), 0.0)
+
+
 def _loose(tuft: Tuft, scalp: Scalp, rng: np.random.Generator) -> None:
     """Strands that have come free before the ears and hang beside the face."""
-    n, steps = 14, 8
+    n, steps = 10, 8
     side = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
     azimuth = side * rng.uniform(0.80, 1.05, n)
     point = scalp.over(azimuth, scalp.limit(azimuth) * 0.985, 0.002)
@@ -103,6 +122,6 @@ def _loose(tuft: Tuft, scalp: Scalp, rng: np.random.Generator) -> None:
         paths.append(point)
     points = np.stack(paths, 1)
     s = np.linspace(0, 1, steps)[None]
-    outward = unit((points - CENTRE) * [1.0, 0.2, 0.8] + rng.normal(0, 0.01, (n, 1, 3)))
-    add_cards(tuft, points, outward, rng.uniform(0.004, 0.007, n), rng.integers(9, 15, n), root,
+    outward = unit((points - CENTRE) * [0.6, 0.2, 0.4] + [0.0, 0.0, 0.06] + rng.normal(0, 0.01, (n, 1, 3)))
+    add_cards(tuft, points, outward, rng.uniform(0.003, 0.0055, n), rng.integers(12, 15, n), root,
               np.clip(s / 0.15, 0.2, 1) * np.ones((n, 1)), np.ones((n, steps)))  # fmt: skip
