@@ -30,7 +30,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
-def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
+def smoothstep(low: float | np.ndarray, high: float | np.ndarray, x: float | np.ndarray) -> np.ndarray:
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
