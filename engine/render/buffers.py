@@ -100,7 +100,7 @@ class BufferReader:
         points = self.face.vertices(motion, shape if shape.any() else None)
         screen = self.scene.camera.project(points, size)
         samples = np.zeros((size, size + visibility.PAD, visibility.SAMPLES), np.int64)
-        visibility.fill(screen, self._triangles, self._sided, samples, np.array([0, 0, size, size]))
+        visibility.fill(screen, self._triangles, self._sided, 0, size, samples, np.array([0, 0, size, size]))
         out = Buffers(*(np.zeros((size, size, *tail), np.float32) for tail in ((4,), (3,), (2,), ())))
         _read(samples, self._triangles, self._parts, screen, self.face.normals(points), self.face.uv,
               out.masks, out.normals, out.uv, out.depth)  # fmt: skip

@@ -127,7 +127,7 @@ class HeadRenderer(Stage):
     def see(self, screen: np.ndarray, samples: np.ndarray, box: np.ndarray) -> None:
         """Visibility of the opaque parts into the sample buffer."""
         visibility.clear(samples, box)
-        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, samples, box)
+        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, 0, self.size, samples, box)
 
     def light(
         self, samples: np.ndarray, box: np.ndarray, screen: np.ndarray, vertex: np.ndarray,

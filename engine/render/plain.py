@@ -121,7 +121,7 @@ class PlainRenderer(Drawing):
             screen = self.camera.project(points, self.size)
             samples, box = state.samples[slot].numpy(), state.box[slot].numpy()
             visibility.clear(samples, box)
-            visibility.fill(screen, wear.solid, wear.two_sided, samples, box)
+            visibility.fill(screen, wear.solid, wear.two_sided, 0, self.size, samples, box)
             np.copyto(state.picture[slot].numpy(), state.background[slot].numpy())
             _paint(samples, box, wear.solid, screen, light, self._tones, state.background[slot].numpy(),
                    state.picture[slot].numpy())  # fmt: skip
