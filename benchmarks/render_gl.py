@@ -65,13 +65,12 @@ def write(target: str) -> None:
     config = load_config(None, [f"render.size={SIZE}"])
     renderer = make_renderer(scene_of(config), SIZE)
     kept: list[list[np.ndarray]] = [[], []]
-    fields, project = renderer.vertex_fields, renderer.project
-    renderer.vertex_fields = lambda *a: kept[0].append(fields(*a)) or kept[0][-1]
-    renderer.project = lambda *a: kept[1].append(project(*a)) or kept[1][-1]
     state = renderer.init_state(1)
     for tick in talking(PICTURES):
         renderer.step(state, tick[None])
-    parts = bench_render(config, PICTURES)["parts"]
+        kept[0].append(state.vertex[0].numpy().copy())
+        kept[1].append(state.screen[0].numpy().copy())
+    parts = bench_render(config, PICTURES, threads=1)["parts"]
     same = ("visibility", "shading", "brows and lashes", "strands", "tone")
     wear, looks = renderer.wardrobe, renderer.looks
     np.savez(

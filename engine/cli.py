@@ -106,7 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
     bench.add_argument("what", metavar="WHAT", choices=("render",), help="render")
     bench.add_argument("--json", metavar="FILE.json", help="write the figures")
     bench.add_argument("--pictures", type=int, default=100, metavar="N", help="how many are drawn (default 100)")
-    bench.add_argument("--threads", type=int, default=1, metavar="N", help="at most (default 1)")
+    bench.add_argument("--threads", type=int, metavar="N", help="that draw (default: render.threads)")
 
     _add(commands, "plugins", "list installed plugins", _plugins, [])
     _add(commands, "doctor", "what is installed, what is missing, what each gives", _doctor, [])
@@ -185,7 +185,7 @@ def _bench(options: argparse.Namespace) -> None:
     from engine.bench import bench_render, print_bench
     from engine.offline import write_text
 
-    if options.pictures < 1 or options.threads < 1:
+    if options.pictures < 1 or (options.threads is not None and options.threads < 1):
         raise ConfigError("--pictures and --threads are 1 or more")
     report = bench_render(read_config(options), options.pictures, options.threads)
     print_bench(report)

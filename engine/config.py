@@ -55,6 +55,7 @@ class RenderSection(Section):
 
 
     identity: str = Field(default="anna", description="who is shown: see `visema identities`, or random:NUMBER")
+    threads: int = Field(default=2, ge=1, le=16, description="draw a live picture; at most as many as there are cores")
     quality: Literal["live", "offline", "plain"] = Field(
         default="live", description="live keeps up with speech; offline is slow and finer; plain has flat colours"
     )

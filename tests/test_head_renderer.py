@@ -129,8 +129,9 @@ def test_visibility_agrees_with_the_rasterizer(renderer: HeadRenderer) -> None:
     """Sample k of every pixel sees what the plain rasterizer sees when its pixels lie there."""
     points = renderer.face.vertices(pose("AA"))
     state = renderer.init_state(1)
-    samples, box = state.samples[0].numpy(), state.box[0].numpy()
-    renderer.see(renderer.project(points), samples, box)
+    samples, box, screen = state.samples[0].numpy(), state.box[0].numpy(), state.screen[0].numpy()
+    renderer.project(points, screen)
+    renderer.see(screen, samples, box, box.copy(), (0, SIZE))
     clip = np.concatenate([points, np.ones((len(points), 1), np.float32)], 1)
     clip = clip @ renderer.camera.clip_matrix((SIZE, SIZE)).T
     for k in range(visibility.SAMPLES):

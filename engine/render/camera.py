@@ -4,7 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NEAREST_M = 0.05  # what is nearer to the lens is not drawn
+from engine.render.kernel import kernel
+
+_F = np.float32
+NEAREST_M = _F(0.05)  # what is nearer to the lens is not drawn
+
+
+@kernel
+def _project(points, x, y, z, focal, half, out):
+    for i in range(len(points)):
+        depth = z - points[i, 2]
+        near = _F(1.0) / depth if depth > NEAREST_M else _F(0.0)
+        out[i, 0] = half + (points[i, 0] - x) * focal * near
+        out[i, 1] = half - (points[i, 1] - y) * focal * near
+        out[i, 2] = near
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +36,12 @@ class Camera:
         """Focal length in pixels for a picture of that height."""
         return height * self.distance_m / self.height_m
 
-    def project(self, points: np.ndarray, size: int) -> np.ndarray:
-        """Points float32 (n, 3) -> column and row in a square picture and nearness (1 / m; 0: not drawn)."""
-        depth = self.distance_m + np.float32(self.centre[2]) - points[:, 2]
-        near = (depth > NEAREST_M) / np.maximum(depth, np.float32(NEAREST_M))
-        scale, half = np.float32(self.focal(size)) * near, np.float32(size / 2)
-        return np.stack([
-            half + (points[:, 0] - np.float32(self.centre[0])) * scale,
-            half - (points[:, 1] - np.float32(self.centre[1])) * scale, near,
-        ], 1).astype(np.float32)  # fmt: skip
+    def project(self, points: np.ndarray, size: int, out: np.ndarray | None = None) -> np.ndarray:
+        """Points float32 (n, 3) -> column and row in a square picture and nearness (1 / m; 0: not drawn), (n, 3)."""
+        out = np.empty(points.shape, _F) if out is None else out
+        x, y, z = self.centre
+        _project(points, _F(x), _F(y), _F(self.distance_m + z), _F(self.focal(size)), _F(size / 2), out)
+        return out
 
     def clip_matrix(self, size: tuple[int, int], near_m: float = 0.1, far_m: float = 10.0) -> np.ndarray:
         """World to OpenGL clip space, float32 (4, 4), for column vectors; row 0 of a picture is the bottom."""

@@ -1,6 +1,7 @@
 """What the renderers that redraw everything have in common: scene, face, camera, backgrounds."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from engine.motion import layout
 from engine.render.background import paint_background
+from engine.render.crew import crew
 from engine.render.face_model import FaceModel
 from engine.render.scene import Scene
 from engine.stage import Stage, State
@@ -15,19 +17,24 @@ from engine.stage import Stage, State
 
 @dataclass(slots=True)
 class DrawingState(State):
-    """background uint8 (S, H, W, 3); picture uint8 (S, H, W, 3), which `step` returns and overwrites."""
+    """background uint8 (S, H, W, 3); picture uint8 (S, H, W, 3 or 4), which `step` returns and overwrites."""
 
     background: torch.Tensor
     picture: torch.Tensor
 
 
 class Drawing(Stage):
-    """Motion float32 (S, M) -> RGB uint8 (S, H, W, 3), row 0 on top; subclasses draw one slot at a time."""
+    """Motion float32 (S, M) -> RGB uint8 (S, H, W, 3), row 0 on top; subclasses draw one slot at a time.
+
+    threads: that draw one picture. alpha: RGBA (S, H, W, 4) without background, if the subclass can.
+    """
 
     lookahead = 0
 
-    def __init__(self, scene: Scene, size: int = 512, background: str | None = None, face: FaceModel | None = None):
+    def __init__(self, scene: Scene, size: int = 512, background: str | None = None, face: FaceModel | None = None,
+                 threads: int = 1, alpha: bool = False):  # fmt: skip
         self.scene, self.size, self.camera = scene, size, scene.camera
+        self.threads, self.alpha, self.crew = threads, alpha, crew(threads)
         self.face = face or FaceModel.of(scene.person)
         self._background = torch.from_numpy(paint_background(background or scene.background, size))
         self._rest = layout.vector(**scene.person.rest)
@@ -35,7 +42,12 @@ class Drawing(Stage):
 
     def first_pictures(self, slots: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The fields of a fresh `DrawingState`."""
-        return self._background.repeat(slots, 1, 1, 1), torch.zeros(slots, self.size, self.size, 3, dtype=torch.uint8)
+        shape = (slots, self.size, self.size, 4 if self.alpha else 3)
+        return self._background.repeat(slots, 1, 1, 1), torch.zeros(shape, dtype=torch.uint8)
+
+    def own(self, state: State, slot: int) -> SimpleNamespace:
+        """The arrays of one slot under the names of the state's fields."""
+        return SimpleNamespace(**{name: tensor[slot].numpy() for name, tensor in state.tensors()})
 
     def set_background(self, state: Any, slot: int, background: str) -> None:
         """Change one session's background from its next picture on; ConfigError if it is none."""

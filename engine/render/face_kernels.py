@@ -1,7 +1,8 @@
 """Numba kernels of the face model: sparse offsets, lids over the ball, neck skinning, normals."""
 
-import numba
 import numpy as np
+
+from engine.render.kernel import kernel
 
 SMALLEST_M = 2e-6  # offsets below two micrometres are dropped
 
@@ -35,7 +36,7 @@ def incidence(triangles: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndar
     return starts.astype(np.int32), (order // 3).astype(np.int32)
 
 
-@numba.njit(cache=True, fastmath=True)
+@kernel
 def add_sparse(out, mean, values, starts, ids, moves):
     """out = mean + values . basis, over the coefficients that are not zero."""
     for v in range(out.shape[0]):
@@ -53,7 +54,7 @@ def add_sparse(out, mean, values, starts, ids, moves):
             out[v, 2] += value * moves[k, 2]
 
 
-@numba.njit(cache=True, fastmath=True)
+@kernel
 def add_shades(out, rest, values, starts, ids, changes):
     """Occlusion out (V,) = rest + values . changes, kept between 0.05 and 1 where it changes."""
     for v in range(out.shape[0]):
@@ -67,7 +68,7 @@ def add_shades(out, rest, values, starts, ids, changes):
         out[v] = min(max(out[v], np.float32(0.05)), np.float32(1.0))
 
 
-@numba.njit(cache=True, fastmath=True)
+@kernel
 def push_out(points, ids, margin, centre, radius):
     """Lift lid vertices that a linear blink drags into the ball back over its surface."""
     for k in range(ids.shape[0]):
@@ -84,7 +85,7 @@ def push_out(points, ids, margin, centre, radius):
             points[v, 2] = centre[2] + z * scale
 
 
-@numba.njit(cache=True, fastmath=True)
+@kernel
 def turn(points, rotation, centre):
     """Rotate points about a centre, in place."""
     for v in range(points.shape[0]):
@@ -95,7 +96,7 @@ def turn(points, rotation, centre):
             points[v, i] = centre[i] + rotation[i, 0] * x + rotation[i, 1] * y + rotation[i, 2] * z
 
 
-@numba.njit(cache=True, fastmath=True)
+@kernel
 def skin_neck(points, weight, rotation, shift):
     """Blend every vertex between the body (at rest) and the moved head, in place."""
     for v in range(points.shape[0]):
@@ -106,10 +107,9 @@ def skin_neck(points, weight, rotation, shift):
             points[v, i] += w * (moved - points[v, i])
 
 
-@numba.njit(cache=True, fastmath=True)
-def vertex_normals(points, triangles, starts, ids, out):
-    """Area-weighted unit normals into out (V, 3)."""
-    faces = np.empty((triangles.shape[0], 3), points.dtype)
+@kernel
+def vertex_normals(points, triangles, starts, ids, faces, out):
+    """Area-weighted unit normals into out (V, 3); faces float32 (F, 3): scratch."""
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]

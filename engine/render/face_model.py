@@ -223,8 +223,8 @@ class FaceModel:
 
     def normals(self, vertices: np.ndarray) -> np.ndarray:
         """Unit vertex normals float32 (V, 3), area-weighted."""
-        out = np.empty_like(vertices)
-        face_kernels.vertex_normals(vertices, self.triangles, *self._incidence, out)
+        out, faces = np.empty_like(vertices), np.empty((len(self.triangles), 3), vertices.dtype)
+        face_kernels.vertex_normals(vertices, self.triangles, *self._incidence, faces, out)
         return out
 
 

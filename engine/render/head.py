@@ -1,28 +1,36 @@
-"""The head renderer: motion in, pictures out. Vertices, visibility, shading, thin layers, tone."""
+"""The head renderer: motion in, pictures out.
+
+    vertices -> shadow map, normals -> what is seen, what is in the light -> light of vertices
+             -> shading, brows and lashes, strands, tone
+
+Every arrow waits for what is before it; what stands between two is done in parts by all threads (`crew`), most of it
+in bands of rows. Any number of threads draws the same bytes.
+"""
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
 from engine.motion import layout
 from engine.render import layers, shading, shadow, surface, visibility
-from engine.render.background import paint_background
+from engine.render.crew import Part, row_bands
+from engine.render.drawing import Drawing, DrawingState
 from engine.render.face_model import FaceModel
 from engine.render.scene import Person, Scene
 from engine.render.wardrobe import dress, paint_looks
-from engine.stage import Stage, State
 
 
 @dataclass(slots=True)
-class HeadState(State):
-    """background uint8 (S, H, W, 3); identity float32 (S, I). The rest is scratch: samples int64
-    (S, H, W + 3, 4) and box int64 (S, 4) of `visibility`, veil float32 (S, H, W, 4) and
-    light float32 (S, H, W, 3) of `surface`, depth float32 (S, P, P) and seen_from float32 (S, V, 3) of `shadow`,
-    seen float32 (S, V) the key light that arrives, picture uint8
-    (S, H, W, 3), which is what `step` returns and overwrites at the next one."""
+class HeadState(DrawingState):
+    """identity float32 (S, I). The rest is scratch: samples int64 (S, H, W + 3, 4) and box int64 (S, 4) of
+    `visibility`, veil float32 (S, H, W, 4) and light float32 (S, H, W, 3) of `surface`, depth float32 (S, P, P) and
+    seen_from float32 (S, V, 3) of `shadow`, seen float32 (S, V) the key light that arrives, screen float32 (S, V, 3)
+    and vertex float32 (S, V, 12) the vertices projected and lit."""
 
-    background: torch.Tensor
     identity: torch.Tensor
     samples: torch.Tensor
     box: torch.Tensor
@@ -31,115 +39,120 @@ class HeadState(State):
     depth: torch.Tensor
     seen_from: torch.Tensor
     seen: torch.Tensor
-    picture: torch.Tensor
+    screen: torch.Tensor
+    vertex: torch.Tensor
 
 
-class HeadRenderer(Stage):
-    """Motion float32 (S, M) -> RGB uint8 (S, H, W, 3), row 0 on top. One thread, deterministic.
+class HeadRenderer(Drawing):
+    """Motion float32 (S, M) -> RGB uint8 (S, H, W, 3), row 0 on top, or with alpha RGBA (S, H, W, 4). Deterministic.
 
     Every pixel has four samples. Where a pixel is partly background its bytes are the mean of the head's
     and the background's, weighted by quarters, so a keyable background has no dark fringe; pixels
-    without any head are exactly the background's (any that `engine.render.background` paints).
+    without any head are exactly the background's (any that `engine.render.background` paints). With alpha colours
+    are the head's alone, not multiplied by their share of the pixel, which is the fourth number.
     """
 
-    lookahead = 0
-
     def __init__(self, scene: Scene | FaceModel, size: int = 512, background: str | None = None,
-                 face: FaceModel | None = None):  # fmt: skip
+                 face: FaceModel | None = None, threads: int = 1, alpha: bool = False):  # fmt: skip
         """face: the model with the scene's wearables; a bare FaceModel as scene draws the default person."""
         if isinstance(scene, FaceModel):
             scene, face = Scene(Person("default")), scene
-        self.scene = scene
-        self.face = face or FaceModel.of(scene.person)
-        self.size = size
-        self.camera = scene.camera
-        self._background = torch.from_numpy(paint_background(background or scene.background, size))
+        super().__init__(scene, size, background, face, threads, alpha)
         self._identity = torch.zeros(len(self.face.identity))
         self._identity[: len(scene.person.shape)] = torch.as_tensor(scene.person.shape)
-        self._rest = layout.vector(**scene.person.rest)
         self.wardrobe = dress(self.face)
         self.looks = paint_looks(self.face, scene, size)
+        parts = 1 if threads == 1 else 2 * threads
+        self._receivers = np.array_split(self.wardrobe.receivers, parts)
+        marks = np.linspace(0, len(self.face.mean), parts + 1).astype(int).tolist()
+        self._spans = list(pairwise(marks))  # of vertices
 
     def init_state(self, slots: int) -> HeadState:
-        size = self.size
+        size, vertices = self.size, len(self.face.mean)
         box = torch.tensor([0, 0, size, size])
         return HeadState(
-            background=self._background.repeat(slots, 1, 1, 1),
+            *self.first_pictures(slots),
             identity=self._identity.repeat(slots, 1),
             samples=torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int64),
             box=box.repeat(slots, 1),
             veil=torch.zeros(slots, size, size, 4),
             light=torch.zeros(slots, size, size, 3),
             depth=torch.zeros(slots, shadow.PIXELS, shadow.PIXELS),
-            seen_from=torch.zeros(slots, len(self.face.mean), 3),
-            seen=torch.ones(slots, len(self.face.mean)),
-            picture=torch.zeros(slots, size, size, 3, dtype=torch.uint8),
+            seen_from=torch.zeros(slots, vertices, 3),
+            seen=torch.ones(slots, vertices),
+            screen=torch.zeros(slots, vertices, 3),
+            vertex=torch.zeros(slots, vertices, surface.FIELDS),
         )
-
-    def set_background(self, state: HeadState, slot: int, background: str) -> None:
-        """Change one session's background from its next picture on; ConfigError if it is none."""
-        state.background[slot] = torch.from_numpy(paint_background(background, self.size))
 
     def step(self, state: HeadState, x: torch.Tensor) -> torch.Tensor:
         for slot in range(len(x)):
-            # A broken number must not spoil more than its own coefficient, nor other slots.
-            motion = np.clip(np.nan_to_num(x[slot].numpy(), nan=0.0), -8.0, 8.0)
-            self._draw(state, slot, motion + self._rest)
+            self._draw(self.own(state, slot), self.moved(x[slot].numpy()))
         return state.picture
 
-    def _draw(self, state: HeadState, slot: int, motion: np.ndarray) -> None:
-        identity = state.identity[slot].numpy()
-        points = self.face.vertices(motion, identity if identity.any() else None)
-        normals = self.face.normals(points)
-        self.shade(state, slot, points, normals)
-        vertex, screen = self.vertex_fields(points, normals, motion, state.seen[slot].numpy()), self.project(points)
-        samples, box = state.samples[slot].numpy(), state.box[slot].numpy()
-        self.see(screen, samples, box)
-        self.light(samples, box, screen, vertex, state.veil[slot].numpy(), state.light[slot].numpy())
-        surface.develop(
-            state.light[slot].numpy(), box, samples, state.veil[slot].numpy(), state.background[slot].numpy(),
-            self.looks.tones, state.picture[slot].numpy(),
-        )  # fmt: skip
+    def _draw(self, own: SimpleNamespace, motion: np.ndarray) -> None:
+        """One picture; own: the state's arrays of one slot."""
+        points = self.face.vertices(motion, own.identity if own.identity.any() else None)
+        wear, looks, normals = self.wardrobe, self.looks, np.empty_like(points)
+        self.crew.run([
+            partial(shadow.cast, points, wear.casters, looks.frame, own.seen_from, own.depth),
+            partial(self._place, points, normals, own.screen),
+        ])  # fmt: skip
+        bands, boxes = row_bands(own.screen, self.size, self.threads), []
+        parts: list[Part] = []
+        for band in bands:
+            boxes.append(np.array([self.size, self.size, 0, 0]))
+            parts.append(partial(self.see, own.screen, own.samples, own.box, boxes[-1], band))
+        parts += [partial(shadow.receive, own.seen_from, normals, some, looks.frame, own.depth, looks.taps,
+                          looks.softness, own.seen) for some in self._receivers]  # fmt: skip
+        self.crew.run(parts)
+        own.box[:2], own.box[2:] = np.min(boxes, 0)[:2], np.max(boxes, 0)[2:]
+        own.seen[wear.lenders[0]] = own.seen[wear.lenders[1]]
+        creased, shades = self._creased(motion), self.face.shade(motion)
+        self.crew.run([
+            partial(shading.light_vertices, points, normals, wear.vertex_kinds, wear.along, wear.fields, shades,
+                    own.seen, creased, looks.lamps, begin, end, own.vertex) for begin, end in self._spans
+        ])  # fmt: skip
+        self.crew.run([partial(self._paint, own, band) for band in bands])
 
-    def shade(self, state: HeadState, slot: int, points: np.ndarray, normals: np.ndarray) -> None:
-        """How much of the key light arrives at every vertex, into the state."""
-        wear, looks = self.wardrobe, self.looks
-        depth, seen_from, seen = (x[slot].numpy() for x in (state.depth, state.seen_from, state.seen))
-        shadow.cast(points, wear.casters, looks.frame, seen_from, depth)
-        shadow.receive(seen_from, normals, wear.receivers, looks.frame, depth, looks.taps, looks.softness,
-                       seen)  # fmt: skip
-        seen[wear.lenders[0]] = seen[wear.lenders[1]]
+    def _place(self, points: np.ndarray, normals: np.ndarray, screen: np.ndarray) -> None:
+        """Normals of posed vertices, and where they lie in the picture."""
+        normals[:] = self.face.normals(points)
+        self.project(points, screen)
 
-    def vertex_fields(self, points: np.ndarray, normals: np.ndarray, motion: np.ndarray,
-                      seen: np.ndarray) -> np.ndarray:  # fmt: skip
-        """Lit fields float32 (V, 12) of posed vertices."""
-        wear, looks = self.wardrobe, self.looks
+    def project(self, points: np.ndarray, screen: np.ndarray) -> None:
+        """Screen position in pixels and nearness of points into screen, float32 (V, 3)."""
+        self.camera.project(points, self.size, screen)
+
+    def see(self, screen: np.ndarray, samples: np.ndarray, old: np.ndarray, box: np.ndarray,
+            band: tuple[int, int]) -> None:  # fmt: skip
+        """Visibility of the opaque parts into a band's rows of the sample buffer.
+
+        old int64 (4,): what the last picture touched; box int64 (4,) is widened to what this one does.
+        """
+        visibility.clear(samples, old, *band)
+        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, *band, samples, box)
+
+    def _creased(self, motion: np.ndarray) -> np.ndarray:
+        """How far wrinkles show, float32 (V,)."""
+        looks = self.looks
         depth = np.minimum(np.maximum(looks.gain @ motion[: layout.E], 0) + looks.rest, 1.2)
-        out = np.empty((len(normals), surface.FIELDS), np.float32)
-        shading.light_vertices(points, normals, wear.vertex_kinds, wear.along, wear.fields,
-                               self.face.shade(motion), seen, wear.wrinkles @ depth, looks.lamps, out)  # fmt: skip
-        return out
+        return self.wardrobe.wrinkles @ depth
 
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Screen position in pixels and nearness, float32 (V, 3)."""
-        return self.camera.project(points, self.size)
-
-    def see(self, screen: np.ndarray, samples: np.ndarray, box: np.ndarray) -> None:
-        """Visibility of the opaque parts into the sample buffer."""
-        visibility.clear(samples, box)
-        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, 0, self.size, samples, box)
-
-    def light(
-        self, samples: np.ndarray, box: np.ndarray, screen: np.ndarray, vertex: np.ndarray,
-        veil: np.ndarray, light: np.ndarray,
-    ) -> None:  # fmt: skip
-        """Shade what is seen, then blend the thin layers over it."""
-        wear, looks = self.wardrobe, self.looks
+    def _paint(self, own: SimpleNamespace, band: tuple[int, int]) -> None:
+        """A band of the picture: shade what is seen, blend the thin layers over it, develop."""
+        wear, looks, triangles = self.wardrobe, self.looks, self.face.triangles
+        box = own.box.copy()
+        box[1], box[3] = max(box[1], band[0]), min(box[3], band[1])
         faces, nears = np.empty(4, np.int64), np.empty(4, np.float32)  # kernels may not allocate
-        surface.draw(samples, box, wear.solid, wear.solid_kinds, screen, vertex, looks.texels, looks.creases,
-                     looks.iris, looks.cloth, looks.hair, looks.look, looks.tints, looks.lamps,
-                     np.float32(1000 * self.camera.height_m / self.size), faces, nears, light)  # fmt: skip
-        layers.overlay(samples, self.face.triangles, wear.layers, wear.kinds, screen, vertex, looks.brow,
-                       looks.look, np.empty(surface.FIELDS, np.float32), veil, light)  # fmt: skip
-        layers.strands(samples, self.face.triangles, wear.strands, screen, vertex, looks.hair, looks.look, box, veil,
-                       light)  # fmt: skip
+        field = np.empty(surface.FIELDS, np.float32)
+        surface.draw(own.samples, box, wear.solid, wear.solid_kinds, own.screen, own.vertex, looks.texels,
+                     looks.creases, looks.iris, looks.cloth, looks.hair, looks.look, looks.tints, looks.lamps,
+                     np.float32(1000 * self.camera.height_m / self.size), faces, nears, own.light)  # fmt: skip
+        layers.overlay(own.samples, triangles, wear.layers, wear.kinds, own.screen, own.vertex, looks.brow,
+                       looks.look, field, *band, own.veil, own.light)  # fmt: skip
+        layers.strands(own.samples, triangles, wear.strands, own.screen, own.vertex, looks.hair, looks.look, *band,
+                       box, own.veil, own.light)  # fmt: skip
+        if self.alpha:
+            surface.cut_out(own.light, box, own.samples, own.veil, looks.tones, *band, own.picture)
+        else:
+            surface.develop(own.light, box, own.samples, own.veil, own.background, looks.tones, *band, own.picture)

@@ -14,14 +14,14 @@ _F = np.float32
 
 
 @kernel
-def overlay(samples, triangles, faces, kinds, screen, vertex, brow, look, field, veil, light):
-    """Blend thin things over the picture: faces int32 (n,) are their triangles, field scratch (8,).
+def overlay(samples, triangles, faces, kinds, screen, vertex, brow, look, field, first, stop, veil, light):
+    """Blend thin things over rows first .. stop - 1: faces int32 (n,) are their triangles, field scratch (12,).
 
     veil float32 (H, W, 4), all zero before and after: colour times opacity, and opacity. It is summed up
     first, since a pixel may be shared by several triangles of one layer.
     """
     reach_left, reach_top, reach_right, reach_bottom = samples.shape[1], samples.shape[0], 0, 0
-    height, width = samples.shape[0], samples.shape[1] - PAD
+    width = samples.shape[1] - PAD
     for f in faces:
         i0, i1, i2 = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         x0, y0, n0 = screen[i0, 0], screen[i0, 1], screen[i0, 2]
@@ -33,7 +33,9 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, brow, look, field,
             continue
         scale = _F(1.0) / area
         left, right = max(int(min(x0, x1, x2)), 0), min(int(max(x0, x1, x2)), width - 1)
-        top, bottom = max(int(min(y0, y1, y2)), 0), min(int(max(y0, y1, y2)), height - 1)
+        top, bottom = max(int(min(y0, y1, y2)), first), min(int(max(y0, y1, y2)), stop - 1)
+        if top > bottom:
+            continue
         # Brows lie 0.6 mm over the skin, lashes grow out of it: forgive a little.
         bias = _F(0.0015) if kind == LASHES else _F(0.0008)
         for row in range(top, bottom + 1):
@@ -102,16 +104,16 @@ def _plane(vertex, field, i0, i1, i2, b1x, b1y, b2x, b2y):
 
 
 @kernel
-def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil, light):
-    """Blend cards of strands over the picture: faces int32 (n,) are their triangles; widens `box`.
+def strands(samples, triangles, faces, screen, vertex, picture, look, first, stop, box, veil, light):
+    """Blend cards of strands over rows first .. stop - 1: faces int32 (n,) are their triangles; widens `box`.
 
     Cards are summed up as optical thickness and then laid over the picture at once: the sum does not ask
     for an order, so nothing has to be sorted and nothing pops when the head turns. Where the picture is not
     wholly covered, `light` becomes premultiplied by what is, and veil[..., 3] keeps the strands' opacity for
     `surface.develop`; the rest of veil float32 (H, W, 4) is zero before and after.
     """
-    height, width = samples.shape[0], samples.shape[1] - PAD
-    reach_left, reach_top, reach_right, reach_bottom = width, height, 0, 0
+    width = samples.shape[1] - PAD
+    reach_left, reach_top, reach_right, reach_bottom = width, stop, 0, first
     columns = _F(picture.shape[2])
     for f in faces:
         i0, i1, i2 = np.uintp(triangles[f, 0]), np.uintp(triangles[f, 1]), np.uintp(triangles[f, 2])
@@ -123,9 +125,11 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil,
         area = x1 * y2 - x2 * y1
         if not (abs(area) > _F(1e-3) and n0 > 0 and n1 > 0 and n2 > 0):
             continue
+        top = max(int(math.ceil(y0 + min(_F(0.0), y1, y2) - _F(0.5))), first)
+        bottom = min(int(math.floor(y0 + max(_F(0.0), y1, y2) - _F(0.5))), stop - 1)
+        if top > bottom:
+            continue
         scale = _F(1.0) / area
-        top = max(int(math.ceil(y0 + min(_F(0.0), y1, y2) - _F(0.5))), 0)
-        bottom = min(int(math.floor(y0 + max(_F(0.0), y1, y2) - _F(0.5))), height - 1)
         low, high = max(int(x0 + min(_F(0.0), x1, x2)), 0), min(int(x0 + max(_F(0.0), x1, x2)), width - 1)
         b1x, b1y, b2x, b2y = y2 * scale, -x2 * scale, -y1 * scale, x1 * scale
         b0x, b0y = -b1x - b2x, -b1y - b2y

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from engine.config import Config
+from engine.config import Config, shows_alpha
 from engine.plugin import Plugin
 from engine.render.camera import Camera
 from engine.render.scene import Light, Scene
@@ -22,14 +22,12 @@ def scene_of(config: Config) -> Scene:
 
 
 def _build(config: Config) -> Stage:
-    from engine.render.background import ALPHA
-    from engine.render.cutout import Cutout
     from engine.render.qualities import make_renderer
 
-    scene, size, quality = scene_of(config), config.render.size, config.render.quality
-    if scene.background.strip() == ALPHA:
-        return Cutout(make_renderer(replace(scene, background="black"), size, quality), size)
-    return make_renderer(scene, size, quality)
+    scene, wanted, alpha = scene_of(config), config.render, shows_alpha(config)
+    if alpha:
+        scene = replace(scene, background="black")  # whatever there is behind the head is left out
+    return make_renderer(scene, wanted.size, wanted.quality, wanted.threads, alpha)
 
 
 plugin = Plugin(summary="the built-in CC0 head, drawn on the CPU", renderer=_build)

@@ -108,8 +108,8 @@ def edge_light(nx, ny, nz, occlusion, lamps):
 
 
 @kernel
-def light_vertices(points, normals, kinds, along, fixed, open_of, seen_of, creased, lamps, out):
-    """Light at every vertex, which pixels only interpolate: it changes slowly, the mesh is dense.
+def light_vertices(points, normals, kinds, along, fixed, open_of, seen_of, creased, lamps, begin, end, out):
+    """Light at vertices begin .. end - 1, which pixels only interpolate: it changes slowly, the mesh is dense.
 
     points and normals float32 (V, 3), kinds uint8 (V,), along int32 (V, 2) two vertices of a hair's strand,
     fixed float32 (V, 5) = a, b, c, d and occlusion at rest, open_of float32 (V,) occlusion in this pose, seen_of
@@ -118,7 +118,7 @@ def light_vertices(points, normals, kinds, along, fixed, open_of, seen_of, creas
     the mouth) or edge light, two slants of the light, creased, share of the key. Hair: see `hair_shading`.
     Eyes are lit per pixel: 0 to 2 their normal, 4 to 6 the direction from the ball's centre.
     """
-    for i in range(len(normals)):
+    for i in range(begin, end):
         nx, ny, nz, occlusion = normals[i, 0], normals[i, 1], normals[i, 2], open_of[i]
         seen = seen_of[i]
         kind = kinds[i]

@@ -155,25 +155,32 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, c
             light[r, c, 2] = blue
 
 
-@kernel
-def develop(light, box, samples, veil, backdrop, table, out):
-    """Scene light to sRGB bytes; where nothing was drawn the picture is exactly `backdrop`, uint8 (H, W, 3).
+@inlined
+def _covered(samples, r, c):
+    """How many of a pixel's four samples show something."""
+    return ((1 if samples[r, c, 0] != 0 else 0) + (1 if samples[r, c, 1] != 0 else 0)
+            + (1 if samples[r, c, 2] != 0 else 0) + (1 if samples[r, c, 3] != 0 else 0))  # fmt: skip
 
-    A pixel that is partly background mixes bytes, not light, by quarters: a bright key colour mixed as
-    light would swallow the edge and leave stairs. veil float32 (H, W, 4): its last number is the opacity of
-    strands over such a pixel, and is cleared. out uint8 (H, W, 3).
+
+@kernel
+def develop(light, box, samples, veil, backdrop, table, first, stop, out):
+    """Scene light to sRGB bytes in rows first .. stop - 1 of out, uint8 (H, W, 3).
+
+    Where nothing was drawn the picture is exactly `backdrop`, uint8 (H, W, 3). A pixel that is partly background mixes
+    bytes, not light, by quarters: a bright key colour mixed as light would swallow the edge and leave stairs.
+    veil float32 (H, W, 4): its last number is the opacity of strands over such a pixel, and is cleared.
     """
-    top, bottom, left, right = max(box[1], 0), box[3], max(box[0], 0), box[2]
-    steps = _F((len(table) - 1) / 2.0)
-    most = len(table) - 1
+    top, bottom, left, right = max(box[1], first), min(box[3], stop), max(box[0], 0), box[2]
+    most, steps = len(table) - 1, _F((len(table) - 1) / 2.0)
     shown_flat, behind = out.reshape(-1), backdrop.reshape(-1)
+    stride = 3 * out.shape[1]
+    shown_flat, behind = shown_flat[first * stride : stop * stride], behind[first * stride : stop * stride]
     for i in range(len(shown_flat)):
         shown_flat[i] = behind[i]
     for row in range(top, bottom):
         for col in range(left, right):
             r, c = np.uintp(row), np.uintp(col)
-            covered = ((1 if samples[r, c, 0] != 0 else 0) + (1 if samples[r, c, 1] != 0 else 0)
-                       + (1 if samples[r, c, 2] != 0 else 0) + (1 if samples[r, c, 3] != 0 else 0))
+            covered = _covered(samples, r, c)
             if covered == 4:
                 for k in range(3):
                     at = min(int(max(light[r, c, k], _F(0.0)) * steps + _F(0.5)), most)
@@ -189,3 +196,23 @@ def develop(light, box, samples, veil, backdrop, table, out):
                 at = min(int(max(light[r, c, k], _F(0.0)) * scale + _F(0.5)), most)
                 shown = _F(table[np.uintp(at)]) * share + _F(backdrop[r, c, k]) * (_F(1.0) - share)
                 out[r, c, k] = np.uint8(shown + _F(0.5))
+
+
+@kernel
+def cut_out(light, box, samples, veil, table, first, stop, out):
+    """As `develop`, with nothing behind: out uint8 (H, W, 4) holds the head's own colour and its share of the pixel."""
+    most, steps = len(table) - 1, _F((len(table) - 1) / 2.0)
+    out[first:stop] = 0
+    for row in range(max(box[1], first), min(box[3], stop)):
+        for col in range(max(box[0], 0), box[2]):
+            r, c = np.uintp(row), np.uintp(col)
+            share = _F(0.25) * _F(_covered(samples, r, c))
+            if share < _F(1.0):
+                share += (_F(1.0) - share) * veil[r, c, 3]
+                veil[r, c, 3] = _F(0.0)
+            if share < _F(0.002):
+                continue
+            for k in range(3):
+                at = min(int(max(light[r, c, k], _F(0.0)) * (steps / share) + _F(0.5)), most)
+                out[r, c, k] = table[np.uintp(at)]
+            out[r, c, 3] = np.uint8(share * _F(255.0) + _F(0.5))

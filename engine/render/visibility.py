@@ -116,10 +116,9 @@ def fill(screen, triangles, two_sided, top, bottom, samples, box):
 
 
 @kernel
-def clear(samples, box):
-    """Empty what the last picture touched."""
-    samples[box[1] : box[3], box[0] : box[2]] = 0
-    box[0], box[1], box[2], box[3] = samples.shape[1] - PAD, samples.shape[0], 0, 0
+def clear(samples, box, top, bottom):
+    """Empty rows top .. bottom - 1 of what the last picture touched."""
+    samples[max(box[1], top) : min(box[3], bottom), box[0] : box[2]] = 0
 
 
 @kernel
