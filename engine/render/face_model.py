@@ -14,7 +14,7 @@ import numpy as np
 from engine.errors import WeightsError
 from engine.motion import layout
 from engine.render import face_kernels
-from engine.render.wearables import Tensors, attach, pick, read_wearables
+from engine.render.wearables import Tensors, attach, pick, read_wearables, touch
 
 if TYPE_CHECKING:
     from engine.render.scene import Person
@@ -253,6 +253,7 @@ def _load(path: Path, hair: str, beard: str, dress: str) -> FaceModel:
     worn = (("hair", hair, "hair.style"), ("beard", beard, "hair.beard"), ("dress", dress, "dress.style"))
     parts = [pick(_styles(path, stem), style, key) for stem, style, key in worn]
     tensors = attach(head, [part for part in parts if part is not None])
+    tensors["occlusion"] = touch(tensors, len(head["mean"]))
     return FaceModel(tensors, meta.get("expression", "").split(), meta.get("shades", "").split())
 
 

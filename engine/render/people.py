@@ -36,7 +36,7 @@ LOOKS: dict[str, tuple[str, Skin, Eyes, Hair, Dress, dict[str, float]]] = {
     ),
     "zuri": (
         "a dark-skinned woman with curls",
-        Skin(melanin=0.80, blood=0.45, age=0.12, gloss=0.50, lips=0.40), DARK,
+        Skin(melanin=0.78, blood=0.45, age=0.10, gloss=0.44, lips=0.60), DARK,
         Hair("curly", melanin=0.97, red=0.10), Dress("crew", (0.58, 0.36, 0.17), (0.52, 0.31, 0.14)), {},
     ),
     "kenji": (

@@ -44,13 +44,14 @@ EMOTIONS: dict[str, dict[str, float]] = {
                 "gazePitchLeft": -0.16, "gazePitchRight": -0.16,
                 **_both(browDown=0.32, mouthFrown=1.0, eyeSquint=0.15, blink=0.12)},
     # 4 brow lowerer + 5 upper lid raiser + 7 lid tightener + 10 + 23 lip tightener + 25: bared, clenched teeth
-    "anger": {"nostrilFlare": 0.8, "jawForward": 0.2, "headPitch": 0.12, "gazePitchLeft": 0.10, "gazePitchRight": 0.10,
-              **_both(browDown=1.0, eyeSquint=0.45, eyeWide=0.60, noseSneer=0.35, mouthFrown=0.75,
-                      mouthLowerDown=0.75, mouthUpperUp=0.60, mouthStretch=0.20)},
+    "anger": {"nostrilFlare": 1.0, "jawOpen": 0.04, "jawForward": 0.2, "headPitch": 0.12, "gazePitchLeft": 0.10,
+              "gazePitchRight": 0.10,
+              **_both(browDown=1.0, eyeSquint=0.45, eyeWide=0.50, noseSneer=0.60, mouthFrown=0.75,
+                      mouthLowerDown=0.95, mouthUpperUp=0.75, mouthStretch=0.20)},
     # 1 + 2 + 4 brows raised and drawn together + 5 upper lid raiser + 20 lip stretcher + 26 jaw drop
-    "fear": {"browInnerUp": 0.9, "jawOpen": 0.22, "neckTense": 0.5, "headPitch": -0.05,
-             **_both(browOuterUp=0.35, browDown=0.32, eyeWide=1.0, mouthStretch=0.80, mouthLowerDown=0.45,
-                     mouthFrown=0.20)},
+    "fear": {"browInnerUp": 1.0, "jawOpen": 0.26, "neckTense": 0.4, "headPitch": -0.05,
+             **_both(browOuterUp=0.20, browDown=0.30, eyeWide=1.0, eyeSquint=0.15, mouthStretch=0.95,
+                     mouthLowerDown=0.60, mouthFrown=0.30)},
     # 1 + 2 brow raisers + 5 upper lid raiser + 26 jaw drop
     "surprise": {"browInnerUp": 0.9, "jawOpen": 0.40, "mouthFunnel": 0.30, "mouthPucker": 0.10,
                  **_both(browOuterUp=0.9, eyeWide=0.85, mouthFrown=0.35)},

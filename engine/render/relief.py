@@ -57,7 +57,7 @@ def wrinkle_table(age: float) -> tuple[np.ndarray, np.ndarray]:
         for unit, value in units.items():
             gain[row, layout.INDEX[unit]] = value
     rest = np.array([AGED[name] for name in STRENGTH])
-    return (gain * (0.35 + 0.65 * age)).astype(np.float32), (rest * age**1.5).astype(np.float32)
+    return (gain * (0.48 + 0.52 * age)).astype(np.float32), (rest * age**1.5).astype(np.float32)
 
 
 def wrinkle_depth(points: np.ndarray, face: FaceModel) -> np.ndarray:

@@ -126,6 +126,7 @@ def light_vertices(points, normals, kinds, along, fixed, open_of, seen_of, creas
         slant_t, slant_b = _F(0.0), _F(0.0)
         broad, tight = shine(nx, ny, nz, lamps)
         if kind == SKIN:
+            seen *= _F(0.72) + _F(0.28) * occlusion  # no shadow map is as fine as a dent
             r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.34), _F(0.21), _F(0.15), lamps)
             lit = occlusion * (_F(0.25) + _F(0.75) * seen)
             spec = (broad * _F(0.025) + tight * _F(0.048)) * lit

@@ -18,9 +18,9 @@ from engine.render.paint import SKIN_SIZE, noise, pack, unwrap
 from engine.render.relief import SLOPE, slopes, wrinkle_depth
 from engine.render.scene import Skin
 
-BARE = np.array([0.934, 0.655, 0.542])
+BARE = np.array([0.934, 0.664, 0.540])
 FLOOR = np.array([0.000, 0.011, 0.012])
-MELANIN = np.array([0.638, 0.848, 1.000])
+MELANIN = np.array([0.642, 0.838, 1.000])
 BLOOD = np.array([0.10, 0.60, 0.50])
 MOST = 4.9  # optical density of melanin 1
 

@@ -34,6 +34,9 @@ from engine.errors import ConfigError, WeightsError
 FIELDS = ("index", "weight", "offset", "triangles", "region", "uv", "alpha", "occlusion", "hides")
 Tensors = dict[str, np.ndarray]
 
+SHEETS = (10, 12, 13, 14)  # hair, shirt, beard, collar of `face_model.REGIONS`: they shade the skin next to them
+TOUCH_M, TOUCH = 0.022, 0.55  # how far that reaches, and its most
+
 
 def head_fingerprint(head: Mapping[str, np.ndarray]) -> str:
     """Twelve hexadecimal digits that stand for the bare head's mesh."""
@@ -101,6 +104,37 @@ def attach(head: Mapping[str, np.ndarray], parts: list[Tensors]) -> Tensors:
     for name, values in joined.items():
         out[name] = np.ascontiguousarray(np.concatenate(values, 1 if name in bases else 0))
     return out
+
+
+def touch(worn: Tensors, bare: int) -> np.ndarray:
+    """Occlusion (V,) with the first `bare` vertices, the head's, darkened where hair or cloth lies near above them."""
+    sheets = np.isin(worn["vertex_region"], SHEETS)
+    cover = worn["mean"][sheets][::2]
+    out = worn["occlusion"].copy()
+    at = np.flatnonzero(np.isin(worn["vertex_region"][:bare], (0, 1)))
+    if not len(cover):
+        return out
+    point = worn["mean"][at]
+    normal = _normals(worn["mean"][:bare], worn["triangles"][(worn["triangles"] < bare).all(1)])[at]
+    for part in np.array_split(np.arange(len(at)), 12):
+        p, n = point[part], normal[part]
+        square = (p * p).sum(1)[:, None] + (cover * cover).sum(1) - 2 * p @ cover.T
+        near = np.flatnonzero((square < TOUCH_M**2).any(0))
+        if len(near):
+            gap = np.sqrt(np.maximum(square[:, near], 1e-9))
+            above = (n @ cover[near].T - (n * p).sum(1)[:, None]) / gap
+            shade = np.clip(1 - gap / TOUCH_M, 0, 1) * np.clip(above + 0.35, 0, 1)
+            out[at[part]] *= (1 - TOUCH * shade.max(1)).astype(out.dtype)
+    return out
+
+
+def _normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Unit vertex normals float32 (V, 3)."""
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    face, out = np.cross(b - a, c - a), np.zeros_like(points)
+    for k in range(3):
+        np.add.at(out, triangles[:, k], face)
+    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
 
 
 def _bind(field: np.ndarray, index: np.ndarray, weight: np.ndarray) -> np.ndarray:

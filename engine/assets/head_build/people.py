@@ -31,11 +31,11 @@ RECIPES: dict[str, Recipe] = {
         "chin/chin-width-incr": 0.3, "chin/chin-bones-incr": 0.3, "nose/nose-hump-incr": 0.2,
         "eyebrows/eyebrows-trans-down": 0.15, "head/head-rectangular": 0.3, "eyes/l-eye-scale-incr": 0.15,
     }),
-    "zuri": Recipe(0.05, 30, (0.05, 0.05, 0.9), details={
+    "zuri": Recipe(0.0, 27, (0.05, 0.05, 0.9), weight=-0.1, details={
+        "chin/chin-width-decr": 0.35, "chin/chin-bones-decr": 0.35, "nose/nose-scale-horiz-decr": 0.2,
         "mouth/mouth-lowerlip-volume-incr": 0.35, "mouth/mouth-upperlip-volume-incr": 0.35,
-        "cheek/l-cheek-bones-incr": 0.5, "eyes/l-eye-scale-incr": 0.3, "head/head-oval": 0.3,
-        "nose/nose-point-width-incr": 0.2,
-    }),
+        "cheek/l-cheek-bones-incr": 0.5, "eyes/l-eye-scale-incr": 0.45, "head/head-oval": 0.45,
+            }),
     "kenji": Recipe(1.0, 29, (0.05, 0.95, 0.0), muscle=0.35, details={
         "eyes/l-eye-epicanthus-in": 0.4, "head/head-square": 0.25, "chin/chin-bones-incr": 0.35,
         "chin/chin-width-incr": 0.3, "chin/chin-jaw-drop-incr": 0.15, "eyebrows/eyebrows-trans-down": 0.3,
@@ -45,7 +45,7 @@ RECIPES: dict[str, Recipe] = {
         "eyes/l-eye-scale-incr": 0.1,
     }),
     "ruth": Recipe(0.05, 68, (0.9, 0.1, 0.0), weight=0.1, details={
-        "mouth/mouth-laugh-lines-in": 0.3, "eyes/l-eye-bag-incr": 0.25, "mouth/mouth-angles-up": 0.3,
+        "mouth/mouth-laugh-lines-in": 0.3, "eyes/l-eye-bag-incr": 0.25, "mouth/mouth-angles-up": 0.1,
         "eyes/l-eye-scale-incr": 0.2, "head/head-oval": 0.2, "mouth/mouth-upperlip-volume-incr": 0.25,
     }),
     "omar": Recipe(1.0, 54, (0.7, 0.0, 0.3), weight=0.5, muscle=0.2, details={
