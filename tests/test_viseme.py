@@ -9,6 +9,7 @@ import torch
 from engine.config import load_config
 from engine.errors import WeightsError
 from engine.features import EncoderConfig, SmallEncoder, check_pair, load_encoder, save_encoder
+from engine.features.phones import PHONE_INDEX
 from engine.frames import SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
@@ -80,6 +81,27 @@ def test_only_the_mouth_moves():
     assert values.shape == (10, layout.M) and not values[:, layout.E :].any()
     still = [i for i, name in enumerate(layout.EXPRESSION) if name.startswith(("brow", "eye"))]
     assert not values[:, still].any()
+
+
+def test_the_tongue_follows_the_encoders_phones_and_nothing_else_does():
+    stage, x = decoder(), features(1, 30)
+    encoder = SmallEncoder(EncoderConfig(width=TINY.content, heads=2))
+    with torch.inference_mode():
+        before = stage(x)
+        encoder.phone_head.weight.zero_()
+        bias = encoder.phone_head.bias.zero_().unflatten(0, (3, -1))
+        bias[:, PHONE_INDEX["AA"]] = 9.0
+        stage.hear_phones(encoder)
+        vowel = stage(x)
+        bias[:, PHONE_INDEX["L"]] = 18.0
+        stage.hear_phones(encoder)
+        lateral = stage(x)
+    at = layout.INDEX["tongueUp"]
+    assert not before[..., at].any() and not vowel[..., at].any()
+    assert lateral[..., at].max() > 0.2
+    lateral = lateral.clone()
+    lateral[..., at] = 0
+    assert torch.equal(lateral, before)
 
 
 def test_weights_round_trip_and_wrong_ones_are_named(tmp_path: Path):

@@ -44,7 +44,7 @@ def shade_mouth(kind, f, samples, kinds, row, col, mm):
         return _wet(f, (_F(0.68) - _F(0.09) * thin) * gap, (_F(0.635) - _F(0.07) * thin - _F(0.02) * neck) * gap,
                     (_F(0.52) - _F(0.03) * thin - _F(0.09) * neck) * gap, light, _F(0.7))  # fmt: skip
     if kind == TONGUE:
-        return _wet(f, _F(0.50), _F(0.20), _F(0.185), light * _F(0.85), _F(0.55))
+        return _wet(f, _F(0.54), _F(0.235), _F(0.215), light * _F(0.95), _F(0.55))
     if f[6] > _F(0.5):  # gums
         return _wet(f, _F(0.42), _F(0.165), _F(0.155), light, _F(0.6))
     return _wet(f, _F(0.30), _F(0.075), _F(0.068), _F(0.012) + light * _F(0.60), _F(0.1))

@@ -111,9 +111,11 @@ def _random_person(seed: int) -> Person:
     light = max(0.0, 1 - skin.melanin / 0.45)  # how far light hair and eyes may occur
     pale = draw.random() < 0.7 * light
     eyes = (BLUE, GREEN, GREY, HAZEL)[draw.integers(4)] if pale else (BROWN, DARK)[draw.integers(2)]
+    grey = mix(3, "grey") if skin.age > 0.4 else 0.0
     hair = Hair(
-        style=_draw_style(draw, sex is men, skin.age), melanin=float(np.clip(draw.uniform(1 - 0.75 * light, 1), 0, 1)),
-        red=float(draw.uniform(0.05, 0.15 + 0.35 * light)), grey=mix(3, "grey"), brows=mix(3, "brows"),
+        style=_draw_style(draw, sex is men, skin.age),
+        melanin=float(np.clip(draw.uniform(1 - 0.75 * light, 1), 0, 1)) * (1 - 0.5 * grey),
+        red=float(draw.uniform(0.05, 0.15 + 0.35 * light)), grey=grey, brows=mix(3, "brows"),
         beard=str(draw.choice(["none", "none", "short", "full"])) if sex is men else "none",
     )  # fmt: skip
     dress = looks[int(draw.integers(2))][4]

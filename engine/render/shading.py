@@ -128,6 +128,9 @@ def light_vertices(points, normals, kinds, along, fixed, open_of, seen_of, creas
         if kind == SKIN:
             seen *= _F(0.72) + _F(0.28) * occlusion  # no shadow map is as fine as a dent
             r, g, b = diffuse(nx, ny, nz, occlusion, seen, _F(0.34), _F(0.21), _F(0.15), lamps)
+            # Light that comes back out of shaded skin has passed through flesh.
+            shade = _F(1.0) - seen
+            r, b = r * (_F(1.0) + _F(0.10) * shade), b * (_F(1.0) - _F(0.12) * shade)
             lit = occlusion * (_F(0.25) + _F(0.75) * seen)
             spec = (broad * _F(0.025) + tight * _F(0.048)) * lit
             last = edge_light(nx, ny, nz, occlusion, lamps)

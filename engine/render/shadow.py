@@ -95,7 +95,7 @@ def receive(seen_from, normals, receivers, frame, depth, taps, softness, out):
     for i in receivers:
         nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
         facing = frame[2, 0] * nx + frame[2, 1] * ny + frame[2, 2] * nz
-        if facing < _F(-0.15):
+        if facing < _F(-0.32):
             out[i] = _F(1.0)  # and yet dark: it looks away
             continue
         # Start a little above the surface, or it would shade itself.
@@ -118,5 +118,5 @@ def receive(seen_from, normals, receivers, frame, depth, taps, softness, out):
             over = _at(depth, x + taps[k, 0] * radius, y + taps[k, 1] * radius) - z
             shaded += min(max(over / _BLUR_M + _F(0.5), _F(0.0)), _F(1.0))
         # Near the edge of the light a surface is dim by itself; the map is too coarse to tell there.
-        sure = min(max((facing + _F(0.15)) * _F(2.8), _F(0.0)), _F(1.0))
+        sure = min(max((facing + _F(0.32)) * _F(2.4), _F(0.0)), _F(1.0))
         out[i] = _F(1.0) - sure * shaded / _F(len(taps))

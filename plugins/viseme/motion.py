@@ -15,8 +15,8 @@ from torch import nn
 
 from engine.errors import WeightsError
 from engine.features.checkpoint import fingerprint, fit, read_checkpoint, save_checkpoint
-from engine.features.encoder import SmallEncoder
-from engine.features.phones import GESTURES
+from engine.features.encoder import SmallEncoder, load_encoder
+from engine.features.phones import GESTURES, PHONE_INDEX, PHONES
 from engine.frames import FEATURE_FRAMES, SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
@@ -26,6 +26,9 @@ MODEL = "viseme-decoder"
 QUIET_DB = -66.0  # both frames of a tick below this level: nothing is heard
 QUIET_TICKS = 10  # after so many quiet ticks the mouth is exactly at rest
 RELEASE = 0.6  # most that a gate lets go in one tick
+# Phones with the tip of the tongue at the ridge, or at the teeth.
+TIP_PHONES = {"L": 1.0, "N": 1.0, "T": 1.0, "D": 1.0, "DX": 1.0, "TH": 0.6, "DH": 0.6}
+TIP_LOW, TIP_SPAN = 0.15, 0.45  # probability of those from which the tip begins to rise, and until it is up
 REST_EASE = 0.62  # share of the mouth kept per quiet tick
 
 
@@ -69,6 +72,10 @@ class Decoder(nn.Module, Stage):
     gate_low: torch.Tensor
     gate_span: torch.Tensor
     head_rest: torch.Tensor
+    phone_weight: torch.Tensor
+    phone_bias: torch.Tensor
+    tip: torch.Tensor
+    tongue: torch.Tensor
 
     def __init__(self, config: DecoderConfig | None = None, lookahead_ticks: int = 1):
         super().__init__()
@@ -96,7 +103,17 @@ class Decoder(nn.Module, Stage):
         low, high = torch.tensor(config.gate_low), torch.tensor(config.gate_high)
         ease = REST_EASE ** torch.arange(QUIET_TICKS - 1, -1, -1)
         rest = torch.zeros(layout.M - layout.E)
-        for name, value in (("gate_low", low), ("gate_span", high - low), ("ease", ease), ("head_rest", rest)):
+        tip = torch.zeros(len(PHONES))
+        for phone, share in TIP_PHONES.items():
+            tip[PHONE_INDEX[phone]] = share
+        # What the encoder takes a frame for: its own phone outputs, none until `hear_phones`.
+        heads = len(config.lookaheads) * len(PHONES)
+        buffers = {
+            "gate_low": low, "gate_span": high - low, "ease": ease, "head_rest": rest, "tip": tip,
+            "tongue": torch.eye(layout.E)[layout.INDEX["tongueUp"]],
+            "phone_weight": torch.zeros(heads, config.content), "phone_bias": torch.zeros(heads),
+        }  # fmt: skip
+        for name, value in buffers.items():
             self.register_buffer(name, value, persistent=False)
 
     def init_state(self, slots: int) -> DecoderState:
@@ -115,15 +132,17 @@ class Decoder(nn.Module, Stage):
         state.heard.copy_(joined[:, 1:])
         mouth = self._answer(state.hidden.flatten(1), x.content, answer)
         gates = self.open_gates(mouth.gates)
-        values = self._blend(mouth, gates, state.held)
+        values = self._blend(mouth, gates, state.held) + self._tip_up(x.content, gates, answer)
         state.held.copy_(gates[:, :2])
         return self._vector(values, (joined * self.ease).amax(-1))
 
     def forward(self, x: SpeechFeatures) -> torch.Tensor:
         """All ticks at once, content (B, T, 2, D): the same vectors (B, T, M) as `step` gives."""
-        mouth = self.mouths(x)[self.config.lookaheads.index(self.lookahead)]
+        answer = self.config.lookaheads.index(self.lookahead)
+        mouth = self.mouths(x)[answer]
         heard = nn.functional.pad(_heard(x.loudness_db), (QUIET_TICKS - 1, 0))
-        return self._vector(self.coefficients(mouth), (heard.unfold(-1, QUIET_TICKS, 1) * self.ease).amax(-1))
+        values = self.coefficients(mouth) + self._tip_up(x.content, self.open_gates(mouth.gates), answer)
+        return self._vector(values, (heard.unfold(-1, QUIET_TICKS, 1) * self.ease).amax(-1))
 
     def mouths(self, x: SpeechFeatures) -> list[Mouth]:
         """What every head says, (B, T, ...): entry k at tick t is about tick t - lookaheads[k]."""
@@ -148,6 +167,21 @@ class Decoder(nn.Module, Stage):
                 weight = encoder.gesture_head.weight[at + GESTURES.index(name)]
                 gesture.weight[gate] = sign * torch.cat((weight, weight)) / FEATURE_FRAMES
                 gesture.bias[gate] = sign * encoder.gesture_head.bias[at + GESTURES.index(name)]
+
+    @torch.no_grad()
+    def hear_phones(self, encoder: SmallEncoder) -> None:
+        """Let the tongue's tip follow the encoder's own phones. It was not learned: lips do not tell L from D."""
+        rows = [encoder.config.delays.index(ticks) for ticks in self.config.lookaheads]
+        for own, head in ((self.phone_weight, encoder.phone_head.weight), (self.phone_bias, encoder.phone_head.bias)):
+            own.copy_(head.unflatten(0, (-1, len(PHONES)))[rows].flatten(0, 1))
+
+    def _tip_up(self, content: torch.Tensor, gates: torch.Tensor, answer: int) -> torch.Tensor:
+        """Coefficients (..., E) of the tongue alone, from content (..., 2, D): how likely its tip is up."""
+        rows = slice(answer * len(PHONES), (answer + 1) * len(PHONES))
+        logits = nn.functional.linear(content, self.phone_weight[rows], self.phone_bias[rows])
+        likely = (logits.softmax(-1) @ self.tip).mean(-1)
+        up = ((likely - TIP_LOW) / TIP_SPAN).clamp(0.0, 1.0) * gates[..., 2]
+        return up[..., None] * self.tongue
 
     def open_gates(self, gates: torch.Tensor) -> torch.Tensor:
         """Gate logits (..., 3) -> how far each gate acts, 0 to 1."""
@@ -209,4 +243,7 @@ def build(lookahead_ticks: int = 1, weights: Path | str | None = None) -> Decode
     config = DecoderConfig(**lists)
     decoder = Decoder(config, lookahead_ticks)
     fit(decoder, tensors, path)
+    encoder = load_encoder()
+    if decoder.made_for == fingerprint(encoder):
+        decoder.hear_phones(encoder)
     return decoder.eval().requires_grad_(False)

@@ -155,10 +155,20 @@ def add_shades(tensors: dict[str, np.ndarray], names: list[str]) -> None:
     out = np.zeros((len(SHADED), len(rest)))
     for row, (unit, strength) in enumerate(SHADED.items()):
         change = (bake(unit, strength) - rest) * soft / strength
+        if unit != "headPitch":  # what lies far from all that moves only shows the bake's own noise
+            moved = np.abs(tensors["expression"][names.index(unit)]).max(1) * soft > 5e-4
+            change *= _nearness(tensors["mean"], tensors["mean"][moved])
         for _ in range(2):
             change = _smooth(change, edges) * soft
         out[row] = np.where(np.abs(change) < 0.02, 0, change)
     tensors["shades"] = np.clip(np.rint(out * 100), -127, 127)
+
+
+def _nearness(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(V,) 1 within 10 mm of any of the others .. 0 beyond 25 mm."""
+    gap = np.concatenate([np.sqrt(((part[:, None] - others[None, ::3]) ** 2).sum(-1)).min(1)
+                          for part in np.array_split(points, 20)])  # fmt: skip
+    return np.clip((0.025 - gap) / 0.015, 0, 1)
 
 
 def _smooth(field: np.ndarray, triangles: np.ndarray) -> np.ndarray:
