@@ -92,6 +92,21 @@ def test_same_motion_same_picture_whatever_came_before(renderer: HeadRenderer) -
     assert torch.equal(renderer.step(state, motions(pose("smile")))[0], first)
 
 
+def test_picture_that_is_there_is_not_drawn_again(renderer: HeadRenderer, monkeypatch) -> None:
+    drawn = []
+    draw = renderer._draw
+    monkeypatch.setattr(renderer, "_draw", lambda own, motion: drawn.append(1) or draw(own, motion))
+    state = renderer.init_state(1)
+    first = renderer.step(state, motions(pose("smile")))[0].clone()
+    assert torch.equal(renderer.step(state, motions(pose("smile")))[0], first) and len(drawn) == 1
+    renderer.set_background(state, 0, "#102030")
+    assert renderer.step(state, motions(pose("smile")))[0, 0, 0].tolist() == [16, 32, 48] and len(drawn) == 2
+    renderer.step(state, motions(pose("AA")))
+    assert len(drawn) == 3
+    renderer.reset(state, 0)
+    assert torch.equal(renderer.step(state, motions(pose("smile")))[0], first) and len(drawn) == 4
+
+
 def test_two_slots_equal_each_alone(renderer: HeadRenderer) -> None:
     state = renderer.init_state(2)
     renderer.set_background(state, 1, "#102030")

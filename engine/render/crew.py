@@ -16,7 +16,7 @@ from queue import SimpleQueue
 import numpy as np
 
 Part = Callable[[], object]
-BANDS = 4  # of rows, for every thread: enough that all are done at nearly the same time
+BANDS = 3  # of rows, for every thread: enough that all are done at nearly the same time
 
 
 def cores() -> int:

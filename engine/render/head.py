@@ -26,10 +26,12 @@ from engine.render.wardrobe import dress, paint_looks
 
 @dataclass(slots=True)
 class HeadState(DrawingState):
-    """identity float32 (S, I). The rest is scratch: samples int64 (S, H, W + 3, 4) and box int64 (S, 4) of
-    `visibility`, veil float32 (S, H, W, 4) and light float32 (S, H, W, 3) of `surface`, depth float32 (S, P, P) and
-    seen_from float32 (S, V, 3) of `shadow`, seen float32 (S, V) the key light that arrives, screen float32 (S, V, 3)
-    and vertex float32 (S, V, 12) the vertices projected and lit."""
+    """identity float32 (S, I). motion float64 (S, M): what the picture shows, if fresh int64 (S, 1) is 1.
+
+    The rest is scratch. Of `visibility`: samples int64 (S, H, W + 3, 4), box int64 (S, 4). Of `surface`: veil float32
+    (S, H, W, 4), light float32 (S, H, W, 3). Of `shadow`: depth float32 (S, P, P), seen_from float32 (S, V, 3), seen
+    float32 (S, V) the key light that arrives. Of vertices: creased and open float32 (S, V), how far wrinkles show and
+    how open the skin lies; screen float32 (S, V, 3) and vertex float32 (S, V, 12), projected and lit."""
 
     identity: torch.Tensor
     samples: torch.Tensor
@@ -39,8 +41,12 @@ class HeadState(DrawingState):
     depth: torch.Tensor
     seen_from: torch.Tensor
     seen: torch.Tensor
+    creased: torch.Tensor
+    open: torch.Tensor
     screen: torch.Tensor
     vertex: torch.Tensor
+    motion: torch.Tensor
+    fresh: torch.Tensor
 
 
 class HeadRenderer(Drawing):
@@ -80,14 +86,26 @@ class HeadRenderer(Drawing):
             depth=torch.zeros(slots, shadow.PIXELS, shadow.PIXELS),
             seen_from=torch.zeros(slots, vertices, 3),
             seen=torch.ones(slots, vertices),
+            creased=torch.zeros(slots, vertices),
+            open=torch.zeros(slots, vertices),
             screen=torch.zeros(slots, vertices, 3),
             vertex=torch.zeros(slots, vertices, surface.FIELDS),
+            motion=torch.zeros(slots, layout.M, dtype=torch.float64),
+            fresh=torch.zeros(slots, 1, dtype=torch.int64),
         )
 
     def step(self, state: HeadState, x: torch.Tensor) -> torch.Tensor:
         for slot in range(len(x)):
-            self._draw(self.own(state, slot), self.moved(x[slot].numpy()))
+            own, motion = self.own(state, slot), self.moved(x[slot].numpy())
+            if own.fresh[0] == 0 or (own.motion != motion).any():  # else the picture is there already
+                self._draw(own, motion)
+                own.motion[:], own.fresh[0] = motion, 1
         return state.picture
+
+    def set_background(self, state: HeadState, slot: int, background: str) -> None:
+        """Change one session's background from its next picture on; ConfigError if it is none."""
+        super().set_background(state, slot, background)
+        state.fresh[slot] = 0
 
     def _draw(self, own: SimpleNamespace, motion: np.ndarray) -> None:
         """One picture; own: the state's arrays of one slot."""
@@ -96,6 +114,7 @@ class HeadRenderer(Drawing):
         self.crew.run([
             partial(shadow.cast, points, wear.casters, looks.frame, own.seen_from, own.depth),
             partial(self._place, points, normals, own.screen),
+            partial(self._soften, motion, own.creased, own.open),
         ])  # fmt: skip
         bands, boxes = row_bands(own.screen, self.size, self.threads), []
         parts: list[Part] = []
@@ -107,10 +126,9 @@ class HeadRenderer(Drawing):
         self.crew.run(parts)
         own.box[:2], own.box[2:] = np.min(boxes, 0)[:2], np.max(boxes, 0)[2:]
         own.seen[wear.lenders[0]] = own.seen[wear.lenders[1]]
-        creased, shades = self._creased(motion), self.face.shade(motion)
         self.crew.run([
-            partial(shading.light_vertices, points, normals, wear.vertex_kinds, wear.along, wear.fields, shades,
-                    own.seen, creased, looks.lamps, begin, end, own.vertex) for begin, end in self._spans
+            partial(shading.light_vertices, points, normals, wear.vertex_kinds, wear.along, wear.fields, own.open,
+                    own.seen, own.creased, looks.lamps, begin, end, own.vertex) for begin, end in self._spans
         ])  # fmt: skip
         self.crew.run([partial(self._paint, own, band) for band in bands])
 
@@ -132,11 +150,12 @@ class HeadRenderer(Drawing):
         visibility.clear(samples, old, *band)
         visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, *band, samples, box)
 
-    def _creased(self, motion: np.ndarray) -> np.ndarray:
-        """How far wrinkles show, float32 (V,)."""
+    def _soften(self, motion: np.ndarray, creased: np.ndarray, opened: np.ndarray) -> None:
+        """What a motion does to the skin without moving it, float32 (V,) each: wrinkles, and the dark in dents."""
         looks = self.looks
         depth = np.minimum(np.maximum(looks.gain @ motion[: layout.E], 0) + looks.rest, 1.2)
-        return self.wardrobe.wrinkles @ depth
+        creased[:] = self.wardrobe.wrinkles @ depth
+        opened[:] = self.face.shade(motion)
 
     def _paint(self, own: SimpleNamespace, band: tuple[int, int]) -> None:
         """A band of the picture: shade what is seen, blend the thin layers over it, develop."""

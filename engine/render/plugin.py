@@ -23,11 +23,15 @@ def scene_of(config: Config) -> Scene:
 
 def _build(config: Config) -> Stage:
     from engine.render.qualities import make_renderer
+    from engine.render.warm import warm_up
 
     scene, wanted, alpha = scene_of(config), config.render, shows_alpha(config)
     if alpha:
         scene = replace(scene, background="black")  # whatever there is behind the head is left out
-    return make_renderer(scene, wanted.size, wanted.quality, wanted.threads, alpha)
+    renderer = make_renderer(scene, wanted.size, wanted.quality, wanted.threads, alpha)
+    if wanted.quality != "offline":  # whose first picture is worth its time
+        warm_up(renderer)
+    return renderer
 
 
 plugin = Plugin(summary="the built-in CC0 head, drawn on the CPU", renderer=_build)
