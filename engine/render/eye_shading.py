@@ -61,6 +61,7 @@ def _ball(f, lid, corner, tear, iris, lamps):
         r += (ir * ir * lit + _F(0.003) - r) * inside
         g += (ig * ig * lit + _F(0.003) - g) * inside
         b += (ib * ib * lit + _F(0.004) - b) * inside
+    corner *= smooth(_F(0.46), _F(0.75), rho)  # the caruncle lies beside the iris, not on it
     r, g, b = r + (_F(0.44) - r) * corner, g + (_F(0.19) - g) * corner, b + (_F(0.17) - b) * corner
     key = wrapped(nx * lamps[KEY, 0] + ny * lamps[KEY, 1] + nz * lamps[KEY, 2], _F(0.5)) * lamps[KEY_COLOUR, 1]
     light = (_F(1.15) * lamps[SKY, 1] + _F(0.62) * key) * lid

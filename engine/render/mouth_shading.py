@@ -30,6 +30,7 @@ def shade_mouth(kind, f, samples, kinds, row, col, mm):
     side = _F(1.0) - _F(0.45) * math.exp(-min(left, right) * _F(0.24))
     light = room * lip * side * math.exp(-max(depth - _F(0.004), _F(0.0)) * _F(42.0))
     if kind == TEETH:
+        light = min(light * _F(1.18), _F(1.0))  # enamel passes light on
         # f[4] counts teeth along the arch, so gaps lie at whole numbers; f[5] is 0 at the gum, 1 at the edge.
         count, at = math.floor(f[4]), math.floor(f[4] + _F(0.5))
         between, thin = abs(f[4] - at), smooth(_F(0.72), _F(1.0), f[5])
@@ -47,7 +48,9 @@ def shade_mouth(kind, f, samples, kinds, row, col, mm):
         return _wet(f, _F(0.54), _F(0.235), _F(0.215), light * _F(0.95), _F(0.55))
     if f[6] > _F(0.5):  # gums
         return _wet(f, _F(0.42), _F(0.165), _F(0.155), light, _F(0.6))
-    return _wet(f, _F(0.30), _F(0.075), _F(0.068), _F(0.012) + light * _F(0.60), _F(0.1))
+    # Cheeks behind the corners are red, the throat is dark.
+    light = _F(0.010) + light * math.exp(-max(depth - _F(0.014), _F(0.0)) * _F(55.0))
+    return _wet(f, _F(0.34), _F(0.105), _F(0.095), light, _F(0.25))
 
 
 @inlined
