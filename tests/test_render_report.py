@@ -25,7 +25,8 @@ def test_figures_stand_where_they_belong(tmp_path):
     (tmp_path / "offline.json").write_text(json.dumps({"clip": "real speech", "identities": {"anna": film}}))
     text = write(tmp_path)
     for line in (
-        "| anna | 12.5 | 15.0 | 8.0 | 9.6 | 25.0 | 2.00 |", "| zuri | 14.0 | 16.8 |  |  |  |  |", "| anna | 5.1 | 4.0 |",
+        "| anna | 12.5 | 15.0 | 8.0 | 9.6 | 25.0 | 2.00 |",
+        "| zuri | 14.0 | 16.8 |  |  |  |  |", "| anna | 5.1 | 4.0 |",
         "| shading | 7.50 | 8.40 |", "| whole picture | 12.50 | 14.00 |", "| anna | 0.44 | 800 |",
         "| first picture of `visema render` (target 4) | 3.1 |",
         "| numba against reference | 40 | 1.00000 | 0.99991 |",
