@@ -51,18 +51,6 @@ class Pipeline:
         self.device = choose_device(config.engine.device)
         self.executor = choose_executor(config.engine.executor)
         self.description = describe_device()
-        with ThreadPoolExecutor(1, "visema-build") as builder:  # skin is painted while networks are converted
-            renderer = builder.submit(build_renderer, config) if pictures else None
-            self._build_networks(config)
-            self.renderer = renderer.result() if renderer else None
-        self._renderers = {config.render.identity: self.renderer}
-        self._building = threading.Lock()
-        self.lookahead = self.ears.lookahead + self.motion.lookahead
-        if self.renderer is not None:
-            self.lookahead += self.renderer.lookahead
-        self.timings = {part: Timings() for part in ("features", "motion", "render", "tick")}
-
-    def _build_networks(self, config: Config) -> None:
         encoder = load_encoder(config.features.weights or None)
         ears: Stage = Chain(LoudnessNormaliser(), encoder) if config.audio.normalise else encoder
         speech = torch.zeros(1, TICK_SAMPLES)
@@ -71,6 +59,13 @@ class Pipeline:
         motion = make_executor(motion, self.executor, _first_answer(ears, speech))
         self.ears = make_executor(ears, self.executor, speech)
         self.motion = Lively(motion, Life(config.motion.life))
+        self.renderer = build_renderer(config) if pictures else None
+        self._renderers = {config.render.identity: self.renderer}
+        self._building = threading.Lock()
+        self.lookahead = self.ears.lookahead + self.motion.lookahead
+        if self.renderer is not None:
+            self.lookahead += self.renderer.lookahead
+        self.timings = {part: Timings() for part in ("features", "motion", "render", "tick")}
 
     @property
     def identities(self) -> tuple[str, ...]:
