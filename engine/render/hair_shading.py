@@ -64,7 +64,10 @@ def strand_look(picture, level, u, v):
 def lit_strand(r, g, b, cosine, strength, tone, strand, shift, look):
     """Colour of lit hair: r, g, b is the light, tone the strand's brightness; look: see `hair_paint.look`."""
     shade = _F(0.50) + tone
-    bleached = min(max((look[7] * _F(1.3) - _F(0.15) - strand) * _F(5.0) + _F(0.5) * look[7], _F(0.0)), _F(1.0))
+    # Grey hair is brown and white hairs side by side, most mixed in the middle; few white ones hardly show.
+    grey = look[7]
+    bleached = min(max(grey + (_F(0.5) - strand) * _F(2.6) * grey * (_F(1.0) - grey), _F(0.0)), _F(1.0))
+    bleached *= _F(0.40) + _F(0.60) * bleached
     cr = (look[0] + (look[8] - look[0]) * bleached) * shade
     cg = (look[1] + (look[9] - look[1]) * bleached) * shade
     cb = (look[2] + (look[10] - look[2]) * bleached) * shade

@@ -126,6 +126,11 @@ def add_cards(tuft: Tuft, strands: np.ndarray, outward: np.ndarray, width: np.nd
              np.repeat(roots, 2 * k, 0), rest)  # fmt: skip
 
 
+def add_guides(tuft: Tuft, strands: np.ndarray, roots: np.ndarray, width: np.ndarray) -> None:
+    """Dense locks (n, k, 3) for renderers that draw hairs: elsewhere a sheet stands for them."""
+    tuft.guides.append((_even(strands), roots, width, np.zeros(len(strands), int)))
+
+
 def _even(strands: np.ndarray) -> np.ndarray:
     """Strands (n, k, 3) as GUIDE points evenly spaced along each."""
     step = np.linalg.norm(np.diff(strands, axis=1), axis=2)

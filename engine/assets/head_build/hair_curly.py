@@ -37,16 +37,16 @@ def build(scalp: Scalp) -> Tuft:
     thick = volume(azimuth, polar, scalp)
     hollow = 0.5 * (np.roll(thick, 1, 0) + np.roll(thick, -1, 0)) - thick  # between the lumps it is dark
     shade = 0.42 - 0.16 * np.clip(hollow / 0.0015, -1, 1)
-    alpha = 0.60 + 0.40 * smoothstep(1.0, 0.93, share / INSET) * np.ones_like(polar)
-    add_sheet(tuft, sheet, scalp.over(azimuth, polar, 0.0), (0.0, 1.0), closed=True, shade=shade, alpha=alpha,
-              ruffle=rng.normal(0, 1, (COLUMNS * ROWS, 2)) * [0.02, 0.012])  # fmt: skip
+    alpha = 0.74 + 0.26 * smoothstep(1.0, 0.95, share / INSET) * np.ones_like(polar)
+    add_sheet(tuft, sheet, scalp.over(azimuth, polar, 0.0), (0.0, 1.0), closed=True, shade=shade, alpha=alpha, repeat=2,
+              ruffle=rng.normal(0, 1, (COLUMNS * ROWS, 2)) * [0.022, 0.012])  # fmt: skip
     rim = [scalp.over(start[:, 0], x * scalp.limit(start[:, 0]), 0.0006) for x in (0.94, 1.02)]
-    add_hem(tuft, sheet[:, -1], rim[1], rim[0], 0.4)
+    add_hem(tuft, sheet[:, -1], rim[1], rim[0], 0.28)
     a, p = scatter(scalp, 310, rng, (0.0, 0.98))
     _coils(tuft, scalp, rng, a, p, 0.020, 0.0034, 1.2, (0, 12), (-0.001, 0.0045), 0.0080)
-    a = np.concatenate([rng.uniform(-1.3, 1.3, 90), rng.uniform(-np.pi, np.pi, 40)])
-    p = scalp.limit(a) * rng.uniform(0.950, 1.012, len(a))
-    _coils(tuft, scalp, rng, a, p, 0.013, 0.0024, 1.3, (8, 14), (0.0, 0.003), 0.0060, from_skin=True)
+    a = np.concatenate([rng.uniform(-1.3, 1.3, 110), rng.uniform(-np.pi, np.pi, 40)])
+    p = scalp.limit(a) * rng.uniform(0.930, 1.008, len(a))
+    _coils(tuft, scalp, rng, a, p, 0.016, 0.0028, 1.3, (4, 13), (0.0, 0.003), 0.0066, from_skin=True)
     a, p = scatter(scalp, 100, rng, (0.0, 0.96))
     _coils(tuft, scalp, rng, a, p, 0.022, 0.0045, 1.5, (8, 14), (0.0, 0.007), 0.0075)
     return tuft

@@ -6,7 +6,7 @@ fall round the neck. Columns gather in locks that stand out from each other, wav
 
 import numpy as np
 
-from engine.assets.head_build.hair_cards import Tuft, add_cards, add_sheet
+from engine.assets.head_build.hair_cards import Tuft, add_cards, add_guides, add_sheet
 from engine.assets.head_build.hair_scalp import CENTRE, Scalp, smoothstep, unit
 
 PART = 0.012  # metres: the parting lies on the subject's left
@@ -133,7 +133,21 @@ def build(scalp: Scalp) -> Tuft:
         inner = sheet - outward * (0.006 * smoothstep(0.0, 0.2, t)[:, None] * bottom)[..., None]
         add_lining(tuft, inner, foot)
         _strands(tuft, rng, sheet)
+        n = 190  # the whole sheet in hairs, for renderers that draw those
+        first = np.concatenate([np.zeros(50), rng.uniform(0.0, 0.72, n - 50)])
+        column, last = rng.uniform(0, COLUMNS - 1, n), np.minimum(first + rng.uniform(0.30, 0.45, n), 1.0)
+        add_guides(tuft, between(sheet, column, first, last, 12), path[column.astype(int), 0], np.full(n, 0.012))
+    _roots(tuft, scalp)
     return tuft
+
+
+def _roots(tuft: Tuft, scalp: Scalp) -> None:
+    """A strip under the parting: dark roots where the two sides leave a gap."""
+    left, right = (guides(scalp, side)[0][4:-6, 2] for side in (1, -1))
+    s = np.linspace(0, 1, 7)[None, :, None]
+    a, p = scalp.polar(left[:, None] * (1 - s) + right[:, None] * s)
+    strip = scalp.over(a, p, 0.0022)
+    add_sheet(tuft, strip, scalp.over(a, p, 0.0), (0.05, 0.45), shade=0.62)
 
 
 def _strands(tuft: Tuft, rng: np.random.Generator, sheet: np.ndarray) -> None:

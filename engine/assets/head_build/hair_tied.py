@@ -32,7 +32,7 @@ def build(scalp: Scalp) -> Tuft:
     s = np.linspace(0, 1, ROWS)[None] ** 1.35
     wave = 0.6 * np.sin(around * 19 + 2 * np.sin(around * 3)) + 0.4 * np.sin(around * 31 + 1)
     groove = (0.0003 + 0.0011 * smoothstep(0.0, 0.4, s)) * wave[:, None]
-    ragged = 0.006 * np.sin(around * 14 + 2 * np.sin(around * 5)) + 0.004 * rng.normal(0, 1, COLUMNS)
+    ragged = 0.006 * np.sin(around * 14 + 2 * np.sin(around * 5)) + 0.0015 * rng.normal(0, 1, COLUMNS)
     sheet, _ = drawn(scalp, around, 0.985 + ragged, ROWS, groove)
     foot = scalp.over(around, scalp.limit(around) * 0.985, 0.0)
     thin = 0.52 + 0.48 * smoothstep(0.0, 0.08, s) * np.ones((COLUMNS, 1))

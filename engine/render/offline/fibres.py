@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.render.face_model import REGION, FaceModel
+from engine.render.face_model import MASKS, REGION, FaceModel
+from engine.render.hair_paint import FUZZ, TILES
 from engine.render.scene import Person
 from engine.render.wearables import Tensors
 
@@ -16,6 +17,7 @@ KNOTS = 12
 LOCK = (80, 40, 5)  # hairs of a dense, a medium and a stray guide
 # Hairs on a sheet: how many, their share of its length, and the least and most metres of that.
 SHEET_PER_M2, SHEET_SHARE, SHEET_M = 3.6e5, 0.20, (0.014, 0.026)
+UNDER_PER_M2, UNDER_M = 1.6e6, 0.0075  # hairs of the undergrowth of a beard
 BROW_PER_M2, BROW_M = 2.0e6, 0.0072
 LASHES = 460
 _T = np.linspace(0, 1, KNOTS)[:, None]
@@ -65,8 +67,18 @@ def guided(style: Tensors, rng: np.random.Generator) -> Guided:
     wave *= np.minimum(0.05 * length[of], 0.0016)[:, None] * _T[None, :, 0]
     at = way[of] + side[of] * (across[:, None] * width[:, None] * meet + wave)[..., None]
     at += normal[of] * ((deep * width)[:, None] * meet + 0.6 * wave[:, ::-1] * _T[None, :, 0])[..., None]
-    at = at[:, :1] + (at - at[:, :1]) * rng.uniform(0.78, 1.03, n)[:, None, None]
+    # No two hairs of a lock begin or end side by side.
+    begin = rng.uniform(0.0, 0.16, n) * (style["strands_kind"][of] < 2)
+    at = _part(at, begin, rng.uniform(0.80, 1.0, n))
     return Guided(style["strands_index"][of], style["strands_weight"].astype(np.float32)[of], at.astype(np.float32))
+
+
+def _part(way: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Fibres (n, KNOTS, 3) from share begin to share end (n,) of their way."""
+    at = (begin[:, None] + (end - begin)[:, None] * _T[None, :, 0]) * (KNOTS - 1)
+    low = np.minimum(at.astype(int), KNOTS - 2)
+    f, n = (at - low)[..., None], np.arange(len(way))[:, None]
+    return way[n, low] * (1 - f) + way[n, low + 1] * f
 
 
 def sheets(face: FaceModel, rng: np.random.Generator) -> Grown:
@@ -82,8 +94,22 @@ def sheets(face: FaceModel, rng: np.random.Generator) -> Grown:
     square = np.maximum((run**2).sum(1), 1e-8)
     droop = np.clip((run * bend).sum(1) / square, 3, 60) / 2  # half the sheet's curvature along the hair
     length = np.clip(SHEET_SHARE * np.sqrt(square), *SHEET_M) * rng.uniform(0.5, 1.3, n)
-    out = np.stack([rng.normal(0, 0.07, n), np.ones(n), rng.normal(0.02, 0.03, n), length], 1)
+    out = np.stack([rng.normal(0, 0.07, n), np.ones(n), rng.normal(0.012, 0.018, n), length], 1)
     return _grown(face, corners, weight, out, droop)
+
+
+def undergrowth(face: FaceModel, rng: np.random.Generator) -> Grown:
+    """Short hairs of a beard between its locks, where its fuzz lies on the skin."""
+    own = face.triangle_region == REGION["strands"]
+    fuzz = (face.uv[face.triangles, 0] >= FUZZ / TILES).all(1)
+    scalp = face.masks[:, MASKS.index("scalp")][face.triangles].max(1)
+    corners, weight = _scatter(face, own & fuzz & (scalp < 0.3), UNDER_PER_M2, rng)
+    keep = (face.alpha[corners] * weight).sum(1) > rng.uniform(0, 1, len(corners))
+    corners, weight = corners[keep], weight[keep]
+    n = len(corners)
+    length = UNDER_M * rng.uniform(0.5, 1.2, n)
+    out = np.stack([rng.normal(0, 0.16, n), np.ones(n), rng.uniform(0.10, 0.40, n), length], 1)
+    return _grown(face, corners, weight, out, np.full(n, 25.0))
 
 
 def brows(face: FaceModel, person: Person, rng: np.random.Generator) -> Grown:

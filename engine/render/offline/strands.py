@@ -38,7 +38,8 @@ class Strands:
         styles = [pick(_styles(ASSET, stem), name, "hair") for stem, name in
                   (("hair", person.hair.style), ("beard", person.hair.beard))]  # fmt: skip
         self._guided = [fibres.guided(s, rng) for s in styles if s is not None and "strands" in s]
-        self._grown = [(HEAD, fibres.sheets(face, rng)), (BROW, fibres.brows(face, person, rng)),
+        self._grown = [(HEAD, fibres.sheets(face, rng)), (HEAD, fibres.undergrowth(face, rng)),
+                       (BROW, fibres.brows(face, person, rng)),
                        (LASH, fibres.lashes(face, rng))]  # fmt: skip
         self.on_hull = len(self._grown[0][1].corners) > 0
         kinds = [np.full(len(g.root), HEAD, np.uint8) for g in self._guided]
@@ -82,7 +83,7 @@ def _pigment(person: Person, kinds: np.ndarray, rng: np.random.Generator, n: int
     """Colour and tint of the second lobe (n, 3) and strength of the first (n,), hair by hair."""
     look = hair_paint.look(person.hair).astype(np.float64)
     tone = np.exp(rng.normal(0, 0.20, (n, 1)))
-    grey = (rng.random((n, 1)) < 1.15 * look[7]) & (kinds[:, None] == HEAD)
+    grey = (rng.random((n, 1)) < look[7] * (0.5 + 0.6 * look[7])) & (kinds[:, None] == HEAD)
     colour = np.where(grey, look[8:11], look[:3]) * tone
     second = np.where(grey, np.sqrt(look[8:11]), look[3:6])
     colour[kinds == BROW] *= 0.55
