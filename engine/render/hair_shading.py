@@ -66,8 +66,8 @@ def lit_strand(r, g, b, cosine, strength, tone, strand, shift, look):
     shade = _F(0.50) + tone
     # Grey hair is brown and white hairs side by side, most mixed in the middle; few white ones hardly show.
     grey = look[7]
-    bleached = min(max(grey + (_F(0.5) - strand) * _F(2.6) * grey * (_F(1.0) - grey), _F(0.0)), _F(1.0))
-    bleached *= _F(0.40) + _F(0.60) * bleached
+    bleached = min(max(grey + (_F(0.5) - strand) * _F(3.2) * grey * (_F(1.0) - grey), _F(0.0)), _F(1.0))
+    bleached *= bleached
     cr = (look[0] + (look[8] - look[0]) * bleached) * shade
     cg = (look[1] + (look[9] - look[1]) * bleached) * shade
     cb = (look[2] + (look[10] - look[2]) * bleached) * shade
