@@ -48,7 +48,8 @@ LOOKS: dict[str, tuple[str, Skin, Eyes, Hair, Dress, dict[str, float]]] = {
         "an older woman with grey hair",
         Skin(melanin=0.18, blood=0.50, age=0.85, gloss=0.30, lips=0.30), GREY,
         Hair("tied", melanin=0.45, red=0.20, grey=0.85, brows=0.7),
-        Dress("shirt", (0.42, 0.24, 0.35), (0.85, 0.82, 0.78)), {},
+        Dress("shirt", (0.42, 0.24, 0.35), (0.85, 0.82, 0.78)),
+        {"mouthSmileLeft": 0.02, "mouthSmileRight": 0.02},
     ),
     "omar": (
         "a bald, bearded man in his fifties",

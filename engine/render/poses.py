@@ -49,16 +49,17 @@ EMOTIONS: dict[str, dict[str, float]] = {
               **_both(browDown=1.0, eyeSquint=0.45, eyeWide=0.50, noseSneer=0.60, mouthFrown=0.75,
                       mouthLowerDown=0.95, mouthUpperUp=0.75, mouthStretch=0.20)},
     # 1 + 2 + 4 brows raised and drawn together + 5 upper lid raiser + 20 lip stretcher + 26 jaw drop
-    "fear": {"browInnerUp": 1.0, "jawOpen": 0.26, "neckTense": 0.4, "headPitch": -0.05,
-             **_both(browOuterUp=0.20, browDown=0.30, eyeWide=1.0, eyeSquint=0.15, mouthStretch=0.95,
-                     mouthLowerDown=0.60, mouthFrown=0.30)},
+    "fear": {"browInnerUp": 1.0, "jawOpen": 0.30, "neckTense": 0.4, "headPitch": -0.05,
+             **_both(browOuterUp=0.30, browDown=0.35, eyeWide=1.0, mouthStretch=1.0, mouthLowerDown=0.85,
+                     mouthUpperUp=0.25, mouthFrown=0.40)},
     # 1 + 2 brow raisers + 5 upper lid raiser + 26 jaw drop
     "surprise": {"browInnerUp": 0.9, "jawOpen": 0.40, "mouthFunnel": 0.30, "mouthPucker": 0.10,
                  **_both(browOuterUp=0.9, eyeWide=0.85, mouthFrown=0.35)},
     # 9 nose wrinkler + 10 upper lip raiser + 15 lip corner depressor + 17 chin raiser
-    "disgust": {"mouthShrugLower": 0.90, "nostrilFlare": 0.5, "headYaw": 0.10, "headPitch": -0.06,
-                **_both(noseSneer=1.0, mouthUpperUp=0.65, mouthFrown=0.70, browDown=0.45, eyeSquint=0.60,
-                        cheekSquint=0.70, blink=0.10)},
+    "disgust": {"mouthShrugLower": 0.45, "nostrilFlare": 0.6, "lipUpperRaise": 0.15, "jawOpen": 0.05, "headYaw": 0.10,
+                "headPitch": -0.04,
+                **_both(noseSneer=1.0, mouthUpperUp=0.95, mouthFrown=0.75, browDown=0.55, eyeSquint=0.70,
+                        cheekSquint=0.80, blink=0.12)},
     # 12 lip corner puller + 14 dimpler, on one side, lids a little low
     "contempt": {"mouthSmileLeft": 0.40, "mouthDimpleLeft": 0.75, "lipCompress": 0.10, "mouthFrownRight": 0.45,
                  "cheekSquintLeft": 0.30, "browOuterUpLeft": 0.55, "browDownRight": 0.35, "headPitch": -0.10,
