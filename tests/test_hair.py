@@ -44,6 +44,40 @@ def test_styles_are_sound(head: dict[str, np.ndarray], stem: str, name: str) -> 
     assert part["strands"].shape == (len(part["strands_index"]), 12, 3)
 
 
+def _places(part: dict[str, np.ndarray], head: dict[str, np.ndarray]) -> np.ndarray:
+    """Points (n, 3) in metres on the mean face."""
+    return (head["mean"][part["index"]] * part["weight"][..., None].astype(float)).sum(1) + part["offset"]
+
+
+@pytest.mark.parametrize("name", ["short", "tied", "curly"])
+def test_hairlines_are_soft(head: dict[str, np.ndarray], name: str) -> None:
+    """Sheets thin out where they meet the skin over the forehead, and are whole on top."""
+    part = read_wearables(ASSET.with_name("hair.safetensors"), head)[name]
+    sheet = np.unique(part["triangles"][part["region"] == REGION["hair"]])
+    place = _places(part, head)[sheet]
+    alpha = part["alpha"][sheet].astype(float)
+    front = np.flatnonzero((place[:, 2] > 0.05) & (np.abs(place[:, 0]) < 0.04))
+    lowest = front[place[front, 1].argsort()[:5]]
+    assert np.median(alpha[lowest]) < 0.9
+    assert np.median(alpha[place[:, 1] > place[:, 1].max() - 0.02]) > 0.99
+
+
+def test_long_hair_ends_in_locks(head: dict[str, np.ndarray]) -> None:
+    """Its lower edge is ragged: ends lie at many heights."""
+    part = read_wearables(ASSET.with_name("hair.safetensors"), head)["long"]
+    triangles = part["triangles"][part["region"] == REGION["hair"]]
+    edges = np.sort(np.concatenate([triangles[:, pair] for pair in ([0, 1], [1, 2], [2, 0])]), 1)
+    edge, count = np.unique(edges, axis=0, return_counts=True)
+    height = _places(part, head)[np.unique(edge[count == 1]), 1]
+    assert np.ptp(height[height < -0.11]) > 0.05 and height[height < -0.11].std() > 0.012
+
+
+def test_grey_hair_lies_between_dark_and_white() -> None:
+    dark, some, most = (draw(Hair("tied", melanin=0.9, grey=g), pose("neutral"))[30:45, 80:112].mean()
+                        for g in (0.0, 0.4, 0.9))  # fmt: skip
+    assert dark + 5 < some < most - 20
+
+
 @pytest.mark.parametrize("name", BEARDS)
 def test_beards_leave_the_lips_free_and_follow_the_jaw(name: str) -> None:
     face = FaceModel.load(hair="none", beard=name)

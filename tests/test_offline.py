@@ -8,6 +8,7 @@ from engine.errors import ConfigError
 from engine.motion import layout
 from engine.render.buffers import BACKGROUND, FACE, HAIR_MASK, SHOULDERS, BufferReader
 from engine.render.face_model import FaceModel
+from engine.render.offline import fibres
 from engine.render.offline.parts import fold, light_mouth
 from engine.render.offline.strands import BROW, HEAD, LASH, Strands
 from engine.render.poses import pose
@@ -109,6 +110,14 @@ def test_every_hair_style_has_strands() -> None:
         strands = Strands(face, person)
         many = np.bincount(strands.kinds, minlength=3)
         assert (many[HEAD] > 5000) == (style != "none") and many[BROW] > 100 and many[LASH] > 200
+
+
+def test_beards_are_dense_between_their_locks() -> None:
+    face = FaceModel.of(Person("bearded", hair=Hair("none", beard="short")))
+    under = fibres.undergrowth(face, np.random.default_rng(1))
+    assert len(under.corners) > 5000
+    tied = FaceModel.of(Person("tied", hair=Hair("tied")))  # its fuzz lies on the scalp
+    assert len(fibres.undergrowth(tied, np.random.default_rng(1)).corners) < 0.05 * len(under.corners)
 
 
 def test_background_is_of_the_slot(renderers: dict) -> None:
