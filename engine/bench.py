@@ -85,7 +85,8 @@ def _stopwatches(renderer: Any) -> Iterator[dict[str, list[int]]]:
         ("vertices", face, "vertices"), ("normals", face, "normals"), ("projection", renderer, "project"),
         ("shadow", shadow, "cast"), ("shadow", shadow, "receive"), ("light of vertices", shading, "light_vertices"),
         ("shadow", face, "shade"), ("light of vertices", plain, "light_plainly"), ("visibility", visibility, "clear"),
-        ("visibility", visibility, "fill"), ("shading", surface, "draw"), ("shading", plain, "paint"),
+        ("visibility", visibility, "fill"), ("shading", surface, "set_up"), ("shading", surface, "draw"),
+        ("shading", plain, "paint"),
         ("brows and lashes", layers, "overlay"), ("strands", layers, "strands"), ("tone", surface, "develop"),
         ("tone", surface, "cut_out"),
     )  # fmt: skip

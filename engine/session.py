@@ -5,6 +5,7 @@ When a session falls behind, its pictures are skipped and counted; its voice nev
 """
 
 import asyncio
+import gc
 import logging
 import threading
 from collections import deque
@@ -132,6 +133,9 @@ class Engine:
         silence = Rechunker()
         for tick in [*silence.push(AudioBlock(np.zeros((3200, 1), np.float32), 16_000, 0)), *silence.flush()]:
             warm.step(tick)
+        # What is there now stays: the collector need not look through it again and again, a hiccup of many pictures.
+        gc.collect()
+        gc.freeze()
         self._running = True
         self._thread = threading.Thread(target=self._compute, name="visema-compute", daemon=True)
         self._thread.start()
@@ -175,6 +179,7 @@ class Engine:
         self.wake()
         if self._thread is not None:
             self._thread.join(timeout=5)
+        gc.unfreeze()
         for session in list(self.sessions):
             session.close()
 

@@ -31,7 +31,8 @@ class HeadState(DrawingState):
     The rest is scratch. Of `visibility`: samples int64 (S, H, W + 3, 4), box int64 (S, 4). Of `surface`: veil float32
     (S, H, W, 4), light float32 (S, H, W, 3). Of `shadow`: depth float32 (S, P, P), seen_from float32 (S, V, 3), seen
     float32 (S, V) the key light that arrives. Of vertices: creased and open float32 (S, V), how far wrinkles show and
-    how open the skin lies; screen float32 (S, V, 3) and vertex float32 (S, V, 12), projected and lit."""
+    how open the skin lies;
+    screen float32 (S, V, 3) and vertex float32 (S, V, 12), projected and lit. Of triangles: plane float32 (S, F, 8)."""
 
     identity: torch.Tensor
     samples: torch.Tensor
@@ -45,6 +46,7 @@ class HeadState(DrawingState):
     open: torch.Tensor
     screen: torch.Tensor
     vertex: torch.Tensor
+    plane: torch.Tensor
     motion: torch.Tensor
     fresh: torch.Tensor
 
@@ -70,8 +72,10 @@ class HeadRenderer(Drawing):
         self.looks = paint_looks(self.face, scene, size)
         parts = 1 if threads == 1 else 2 * threads
         self._receivers = np.array_split(self.wardrobe.receivers, parts)
-        marks = np.linspace(0, len(self.face.mean), parts + 1).astype(int).tolist()
-        self._spans = list(pairwise(marks))  # of vertices
+        self._spans, self._facets = (  # of vertices, of triangles
+            list(pairwise(np.linspace(0, count, parts + 1).astype(int).tolist()))
+            for count in (len(self.face.mean), len(self.wardrobe.solid))
+        )
 
     def init_state(self, slots: int) -> HeadState:
         size, vertices = self.size, len(self.face.mean)
@@ -90,6 +94,7 @@ class HeadRenderer(Drawing):
             open=torch.zeros(slots, vertices),
             screen=torch.zeros(slots, vertices, 3),
             vertex=torch.zeros(slots, vertices, surface.FIELDS),
+            plane=torch.zeros(slots, len(self.wardrobe.solid), 8),
             motion=torch.zeros(slots, layout.M, dtype=torch.float64),
             fresh=torch.zeros(slots, 1, dtype=torch.int64),
         )
@@ -130,6 +135,10 @@ class HeadRenderer(Drawing):
             partial(shading.light_vertices, points, normals, wear.vertex_kinds, wear.along, wear.fields, own.open,
                     own.seen, own.creased, looks.lamps, begin, end, own.vertex) for begin, end in self._spans
         ])  # fmt: skip
+        self.crew.run([
+            partial(surface.set_up, own.screen, wear.solid, wear.solid_kinds, own.vertex, begin, end, own.plane)
+            for begin, end in self._facets
+        ])  # fmt: skip
         self.crew.run([partial(self._paint, own, band) for band in bands])
 
     def _place(self, points: np.ndarray, normals: np.ndarray, screen: np.ndarray) -> None:
@@ -164,7 +173,7 @@ class HeadRenderer(Drawing):
         box[1], box[3] = max(box[1], band[0]), min(box[3], band[1])
         faces, nears = np.empty(4, np.int64), np.empty(4, np.float32)  # kernels may not allocate
         field = np.empty(surface.FIELDS, np.float32)
-        surface.draw(own.samples, box, wear.solid, wear.solid_kinds, own.screen, own.vertex, looks.texels,
+        surface.draw(own.samples, box, wear.solid, wear.solid_kinds, own.plane, own.vertex, looks.texels,
                      looks.creases, looks.iris, looks.cloth, looks.hair, looks.look, looks.tints, looks.lamps,
                      np.float32(1000 * self.camera.height_m / self.size), faces, nears, own.light)  # fmt: skip
         layers.overlay(own.samples, triangles, wear.layers, wear.kinds, own.screen, own.vertex, looks.brow,

@@ -22,13 +22,21 @@ JUMP_M = _F(0.004)  # samples of one pixel further apart than this belong to dif
 LIGHT_STEP = _F(0.2)  # and so do those that differ that much in light: lips that touch are at one depth
 
 
-@inlined
-def _planes(screen, i0, i1, i2):
-    """Two barycentric weights as planes over the screen: corner, then their slopes over x and y."""
-    x0, y0 = screen[i0, 0], screen[i0, 1]
-    x1, y1, x2, y2 = screen[i1, 0] - x0, screen[i1, 1] - y0, screen[i2, 0] - x0, screen[i2, 1] - y0
-    scale = _F(1.0) / (x1 * y2 - x2 * y1)
-    return x0, y0, y2 * scale, -x2 * scale, -y1 * scale, x1 * scale
+@kernel
+def set_up(screen, triangles, kinds, vertex, begin, end, plane):
+    """What pixels ask of triangles begin .. end - 1, each in half a cache line: plane float32 (F, 8).
+
+    Corner 0 on the screen; the two barycentric weights' steps to the right and down; the corner's light; the kind.
+    """
+    for t in range(begin, end):
+        i0, i1, i2 = np.uintp(triangles[t, 0]), np.uintp(triangles[t, 1]), np.uintp(triangles[t, 2])
+        x0, y0 = screen[i0, 0], screen[i0, 1]
+        x1, y1, x2, y2 = screen[i1, 0] - x0, screen[i1, 1] - y0, screen[i2, 0] - x0, screen[i2, 1] - y0
+        area = x1 * y2 - x2 * y1
+        scale = _F(1.0) / area if area != _F(0.0) else _F(0.0)
+        plane[t, 0], plane[t, 1] = x0, y0
+        plane[t, 2], plane[t, 3], plane[t, 4], plane[t, 5] = y2 * scale, -x2 * scale, -y1 * scale, x1 * scale
+        plane[t, 6], plane[t, 7] = vertex[i0, 0], _F(kinds[t])
 
 
 @inlined
@@ -44,29 +52,28 @@ def _weights(x, y, b1x, b1y, b2x, b2y):
 
 
 @inlined
-def _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex):
+def _is_smooth(k0, k1, k2, k3, plane):
     """Whether four samples of several triangles show one piece of surface: kind, nearness, light alike."""
     f0, f1, f2, f3 = k0 & ID_MASK, k1 & ID_MASK, k2 & ID_MASK, k3 & ID_MASK
     alike = False
     if f0 > 0 and f1 > 0 and f2 > 0 and f3 > 0:
         u0, u1, u2, u3 = np.uintp(f0 - 1), np.uintp(f1 - 1), np.uintp(f2 - 1), np.uintp(f3 - 1)
-        kind = kinds[u0]
-        if kinds[u1] == kind and kinds[u2] == kind and kinds[u3] == kind:
+        kind = plane[u0, 7]
+        if plane[u1, 7] == kind and plane[u2, 7] == kind and plane[u3, 7] == kind:
             spread = _F((max(k0, k1, k2, k3) >> ID_BITS) - (min(k0, k1, k2, k3) >> ID_BITS)) * _F(1.0 / NEAR_SCALE)
             near = _F(k0 >> ID_BITS) * _F(1.0 / NEAR_SCALE)
-            l0, l1 = vertex[np.uintp(triangles[u0, 0]), 0], vertex[np.uintp(triangles[u1, 0]), 0]
-            l2, l3 = vertex[np.uintp(triangles[u2, 0]), 0], vertex[np.uintp(triangles[u3, 0]), 0]
+            l0, l1, l2, l3 = plane[u0, 6], plane[u1, 6], plane[u2, 6], plane[u3, 6]
             change = max(l0, l1, l2, l3) - min(l0, l1, l2, l3)
             alike = spread < JUMP_M * near * near and change < LIGHT_STEP
     return alike
 
 
 @kernel
-def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, cloth, hair, look,
+def draw(samples, box, triangles, kinds, plane, vertex, skin, wrinkles, iris, cloth, hair, look,
          tints, lamps, mm, face_of, near_of, light):  # fmt: skip
     """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
 
-    kinds uint8 (F,), screen float32 (V, 3), vertex float32 (V, 12).
+    kinds uint8 (F,), plane float32 (F, 8) of `set_up`, vertex float32 (V, 12).
     skin and wrinkles: texels and creases of `wardrobe.Looks`; hair and look: see
     `hair_paint`. mm: millimetres a pixel spans at the face. face_of int64 (4,), near_of float32 (4,): scratch.
     """
@@ -83,7 +90,7 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, c
                 continue
             whole = f0 == f1 and f0 == f2 and f0 == f3
             if not whole:
-                whole = _is_smooth(k0, k1, k2, k3, triangles, kinds, vertex)
+                whole = _is_smooth(k0, k1, k2, k3, plane)
             if not whole:
                 face_of[0], face_of[1], face_of[2], face_of[3] = f0, f1, f2, f3
                 near_of[0], near_of[1] = _F(k0 >> ID_BITS) * to_near, _F(k1 >> ID_BITS) * to_near
@@ -101,7 +108,8 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, c
                     last, at = face, np.uintp(face - 1)
                     kind = kinds[at]
                     i0, i1, i2 = np.uintp(triangles[at, 0]), np.uintp(triangles[at, 1]), np.uintp(triangles[at, 2])
-                    x0, y0, b1x, b1y, b2x, b2y = _planes(screen, i0, i1, i2)
+                    x0, y0 = plane[at, 0], plane[at, 1]
+                    b1x, b1y, b2x, b2y = plane[at, 2], plane[at, 3], plane[at, 4], plane[at, 5]
                 x, y, covered = SAMPLE_X[k], _F(k) * _F(0.25) + _F(0.125), 1
                 if whole:
                     x, y, covered = _F(0.5), _F(0.5), 4
@@ -111,7 +119,7 @@ def draw(samples, box, triangles, kinds, screen, vertex, skin, wrinkles, iris, c
                         other = face_of[j]
                         if other <= 0 or kinds[other - 1] != kind or abs(near_of[j] - near_of[k]) >= jump:
                             continue
-                        if abs(vertex[triangles[other - 1, 0], 0] - vertex[i0, 0]) < LIGHT_STEP:
+                        if abs(plane[other - 1, 6] - vertex[i0, 0]) < LIGHT_STEP:
                             x += SAMPLE_X[j]
                             y += _F(j) * _F(0.25) + _F(0.125)
                             covered += 1
