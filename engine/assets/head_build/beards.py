@@ -77,6 +77,7 @@ def _locks(tuft, rng, root, normal, thick, cut: Cut) -> None:
     below = smoothstep(-0.035, -0.050, root[:, 1]) * smoothstep(0.055, 0.025, np.abs(root[:, 0]))
     length = cut.cheek + (cut.chin - cut.cheek) * below
     length = (length + (cut.lip - length) * lip) * rng.uniform(0.75, 1.15, n) * (0.55 + 0.45 * thick)
+    length = length * (1 - 0.35 * lip * (1 - np.abs(aside)))  # in the middle they would hang over the lip
     over_lip = np.stack([0.95 * aside, np.full(n, -0.55), np.full(n, -0.05)], -1)
     down = np.stack([-0.12 * aside * below, np.full(n, -1.0), np.full(n, -0.12)], -1)
     ahead = down + (over_lip - down) * lip[:, None] + rng.normal(0, 0.14, (n, 3))

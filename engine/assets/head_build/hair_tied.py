@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.assets.head_build.hair_cards import Tuft, add_cards, add_hem, add_sheet
+from engine.assets.head_build.hair_cards import Tuft, add_cards, add_guides, add_hem, add_sheet
 from engine.assets.head_build.hair_scalp import CENTRE, Scalp, smoothstep, unit
 
 COLUMNS, ROWS = 84, 12
@@ -52,6 +52,12 @@ def build(scalp: Scalp) -> Tuft:
     lean = 0.0035 * rng.normal(0, 1, (n, 1)) * np.linspace(0, 1, 5)[None] ** 1.5
     points = points + np.cross(unit(np.gradient(points, axis=1)), ray) * lean[..., None]
     _cards(tuft, scalp, rng, points, ray, azimuth, (8, 15), rng.uniform(0.005, 0.008, n), 0.25)
+    n = 240  # the whole sheet in hairs, for renderers that draw those
+    azimuth = rng.uniform(-np.pi, np.pi, n)
+    begin = np.concatenate([np.full(90, 0.985), rng.uniform(0.35, 0.95, n - 90)])
+    points, _ = drawn(scalp, azimuth, begin, 12, rng.uniform(0.0001, 0.0012, (n, 1)), 0.72)
+    root = scalp.over(azimuth, scalp.limit(azimuth) * 0.98, 0.0)
+    add_guides(tuft, points, root, np.full(n, 0.011))
     _flyaways(tuft, scalp, rng)
     _loose(tuft, scalp, rng)
     return tuft
