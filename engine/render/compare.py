@@ -1,18 +1,23 @@
-"""The same person and pose in several qualities, side by side.
+"""The same people and poses in several qualities, side by side: the pair of pictures in the README.
 
-python -m engine.render.compare OUT.png [--identity anna] [--pose smile] [--size 512] [--qualities live offline]
+python -m engine.render.compare [OUT.jpg] [--show zuri:smile ben:AA] [--size 512] [--qualities live offline]
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from engine.errors import ConfigError
 from engine.render import people
 from engine.render.poses import POSES, pose
 from engine.render.qualities import QUALITIES, make_renderer
 from engine.render.scene import Scene
-from engine.render.sheet import label, write_png
+from engine.render.sheet import label
+
+PICTURE = Path(__file__).parents[1] / "assets" / "pictures" / "qualities.jpg"
+SHOWN = ("zuri:smile", "ben:AA")
 
 
 def compare(scene: Scene, motion: np.ndarray, size: int, qualities: list[str]) -> np.ndarray:
@@ -25,18 +30,30 @@ def compare(scene: Scene, motion: np.ndarray, size: int, qualities: list[str]) -
     return np.concatenate(cells, 1)
 
 
+def compare_all(shown: list[str], size: int, qualities: list[str], background: str = "gradient") -> np.ndarray:
+    """A row of pictures for each NAME:POSE, uint8 (rows, columns, 3). ConfigError: nobody, or no pose, of that name."""
+    rows = []
+    for text in shown:
+        name, _, word = text.partition(":")
+        if word not in POSES:
+            raise ConfigError(f"{text!r}: write NAME:POSE, with a pose of {', '.join(POSES)}")
+        rows.append(compare(Scene(people.person(name), background=background), pose(word), size, qualities))
+    return np.concatenate(rows, 0)
+
+
 def main() -> None:
+    from PIL import Image
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out")
-    parser.add_argument("--identity", default=people.DEFAULT)
-    parser.add_argument("--pose", default="neutral", choices=list(POSES))
+    parser.add_argument("out", type=Path, nargs="?", default=PICTURE)
+    parser.add_argument("--show", nargs="+", default=list(SHOWN), metavar="NAME:POSE")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--background", default="gradient")
     parser.add_argument("--qualities", nargs="+", default=["live", "offline"], choices=QUALITIES)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    scene = Scene(people.person(args.identity), background=args.background)
-    write_png(args.out, compare(scene, pose(args.pose), args.size, args.qualities))
+    picture = compare_all(args.show, args.size, args.qualities, args.background)
+    Image.fromarray(picture).save(args.out, quality=90)
 
 
 if __name__ == "__main__":
