@@ -152,12 +152,12 @@ def _roots(tuft: Tuft, scalp: Scalp) -> None:
 
 def _strands(tuft: Tuft, rng: np.random.Generator, sheet: np.ndarray) -> None:
     """Cards over one side's sheet."""
-    n = 38  # locks
+    n = 28  # locks
     first = rng.uniform(0.06, 0.62, n)
     column = (COLUMNS - 1) * rng.uniform(0, 1, n) ** 1.4
     _cards(tuft, rng, sheet, column, first, first + rng.uniform(0.26, 0.40, n), (0, 12), 0.0025,
            rng.uniform(0.008, 0.012, n))  # fmt: skip
-    n = 30  # ends, ragged
+    n = 26  # ends, ragged
     _cards(tuft, rng, sheet, (COLUMNS - 1) * rng.uniform(0, 1, n) ** 1.3, rng.uniform(0.72, 0.86, n), np.full(n, 1.0),
            (6, 14), 0.005, rng.uniform(0.008, 0.013, n), beyond=0.026)  # fmt: skip
     n = 18  # beside the face
