@@ -1,6 +1,6 @@
 """The head renderer: motion in, pictures out.
 
-    vertices -> shadow map, normals -> what is seen, what is in the light -> light of vertices
+    vertices -> normals, screen -> what is seen, shadow map -> what is in the light -> light of vertices
              -> shading, brows and lashes, strands, tone
 
 Every arrow waits for what is before it; what stands between two is done in parts by all threads (`crew`), most of it
@@ -116,19 +116,17 @@ class HeadRenderer(Drawing):
         """One picture; own: the state's arrays of one slot."""
         points = self.face.vertices(motion, own.identity if own.identity.any() else None)
         wear, looks, normals = self.wardrobe, self.looks, np.empty_like(points)
-        self.crew.run([
-            partial(shadow.cast, points, wear.casters, looks.frame, own.seen_from, own.depth),
-            partial(self._place, points, normals, own.screen),
-            partial(self._soften, motion, own.creased, own.open),
-        ])  # fmt: skip
+        self.crew.run([partial(self._place, points, normals, own.screen), partial(self._soften, motion, own)])
         bands, boxes = row_bands(own.screen, self.size, self.threads), []
-        parts: list[Part] = []
+        parts: list[Part] = [partial(shadow.cast, points, wear.casters, looks.frame, own.seen_from, own.depth)]
         for band in bands:
             boxes.append(np.array([self.size, self.size, 0, 0]))
             parts.append(partial(self.see, own.screen, own.samples, own.box, boxes[-1], band))
-        parts += [partial(shadow.receive, own.seen_from, normals, some, looks.frame, own.depth, looks.taps,
-                          looks.softness, own.seen) for some in self._receivers]  # fmt: skip
         self.crew.run(parts)
+        self.crew.run([
+            partial(shadow.receive, own.seen_from, normals, some, looks.frame, own.depth, looks.taps, looks.softness,
+                    own.seen) for some in self._receivers
+        ])  # fmt: skip
         own.box[:2], own.box[2:] = np.min(boxes, 0)[:2], np.max(boxes, 0)[2:]
         own.seen[wear.lenders[0]] = own.seen[wear.lenders[1]]
         self.crew.run([
@@ -159,12 +157,12 @@ class HeadRenderer(Drawing):
         visibility.clear(samples, old, *band)
         visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, *band, samples, box)
 
-    def _soften(self, motion: np.ndarray, creased: np.ndarray, opened: np.ndarray) -> None:
-        """What a motion does to the skin without moving it, float32 (V,) each: wrinkles, and the dark in dents."""
+    def _soften(self, motion: np.ndarray, own: SimpleNamespace) -> None:
+        """What a motion does to the skin without moving it: wrinkles, and the dark in dents."""
         looks = self.looks
         depth = np.minimum(np.maximum(looks.gain @ motion[: layout.E], 0) + looks.rest, 1.2)
-        creased[:] = self.wardrobe.wrinkles @ depth
-        opened[:] = self.face.shade(motion)
+        own.creased[:] = self.wardrobe.wrinkles @ depth
+        own.open[:] = self.face.shade(motion)
 
     def _paint(self, own: SimpleNamespace, band: tuple[int, int]) -> None:
         """A band of the picture: shade what is seen, blend the thin layers over it, develop."""

@@ -40,8 +40,8 @@ def draw_face(name: str) -> np.ndarray:
     from PIL import Image
 
     whole = Image.fromarray(_draw(name, 0.7 * pose("smile"), 0.0, "gradient", 512))
-    box = tuple(512 * side for side in FACE_BOX)
-    return np.asarray(whole.resize((FACE_PX, FACE_PX), Image.Resampling.LANCZOS, box))
+    left, top, right, bottom = (512 * side for side in FACE_BOX)
+    return np.asarray(whole.resize((FACE_PX, FACE_PX), Image.Resampling.LANCZOS, (left, top, right, bottom)))
 
 
 def _draw(name: str, expression: np.ndarray, turn: float, background: str, size: int) -> np.ndarray:
