@@ -106,6 +106,7 @@ def test_every_visitor_chooses_a_face(engine):
             await until(lambda: len(engine.sessions) == 1, "the slot")
             same = Viewer(url)
             assert await same.connect() == 200 and same.answer["identity"] == "anna"
+            await same.see(2)  # aiortc never returns from closing a connection that is being made
             for viewer in (fair, same):
                 await viewer.close()
 

@@ -54,12 +54,12 @@ LOOKS: dict[str, tuple[str, Skin, Eyes, Hair, Dress, dict[str, float]]] = {
     "omar": (
         "a bald, bearded man in his fifties",
         Skin(melanin=0.46, blood=0.50, age=0.55, stubble=0.9, gloss=0.45, lips=0.05), BROWN,
-        Hair("none", melanin=0.90, red=0.15, grey=0.35, beard="short"),
+        Hair("none", melanin=0.90, red=0.15, grey=0.12, beard="short"),
         Dress("shirt", (0.24, 0.29, 0.26), (0.60, 0.58, 0.52)), {},
     ),
     "freya": (
         "a fair woman with long hair",
-        Skin(melanin=0.08, blood=0.55, age=0.10, freckles=0.45, gloss=0.38, lips=0.30), BLUE,
+        Skin(melanin=0.08, blood=0.55, age=0.10, freckles=0.25, gloss=0.38, lips=0.30), BLUE,
         Hair("long", melanin=0.28, red=0.35), Dress("crew", (0.52, 0.57, 0.63), (0.46, 0.51, 0.57)), {},
     ),
     "arjun": (
