@@ -155,7 +155,7 @@ class Augmentation:
 
     def _level_and_clip(self, x: np.ndarray) -> np.ndarray:
         """Overall gain, soft or hard clipping, 16-bit steps."""
-        x = x * self._db(-15, 9)
+        x = x * self._db(-16, 12)
         if self._chance(0.1):
             drive = self._db(3, 18)
             x = np.tanh(x * drive) / drive

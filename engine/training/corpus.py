@@ -43,6 +43,9 @@ class Clip:
     samples: np.ndarray
     coded: np.ndarray | None = None
 
+    def __deepcopy__(self, memo: dict) -> "Clip":
+        return self  # never changes: a copied loss shares the sound
+
 
 def decode(source: str | io.BytesIO, container: str | None = None) -> np.ndarray:
     """Any sound to int16 (N,), 16 kHz mono. `container` names a format that PyAV cannot guess."""

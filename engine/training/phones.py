@@ -12,9 +12,7 @@ VISEME_TABLE = np.array(VISEME_OF_PHONE)
 GESTURE_TABLE = np.stack([np.isin(np.arange(len(PHONES)), indices(g)) for g in GESTURE_PHONES], 1)
 
 
-def frame_labels(
-    phones: tuple[tuple[str, float, float], ...], frames: int, start_s: float = 0.0
-) -> np.ndarray:
+def frame_labels(phones: tuple[tuple[str, float, float], ...], frames: int, start_s: float = 0.0) -> np.ndarray:
     """Phone index int64 (frames,) at the middle of each 20 ms frame from `start_s` on; `sil` outside."""
     centres = start_s + (np.arange(frames) + 0.5) * FRAME_S
     ends = np.array([end for _, _, end in phones])
