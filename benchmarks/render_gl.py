@@ -137,7 +137,7 @@ def draw(source: str, samples: int, picture: str | None) -> None:
     threads = os.environ.get("LP_NUM_THREADS", "unset")
     print(f"{context.info['GL_RENDERER']}; {samples} samples; LP_NUM_THREADS={threads}")
     for name, times in (("clock", wall), ("processor, all threads", busy)):
-        p50, p99 = np.percentile(np.array(times[len(all_fields) :]) * 1e3, [50, 99])
+        p50, p99 = np.percentile(np.array(times[len(all_fields):]) * 1e3, [50, 99])
         print(f"{name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     print(f"numba, the same part of the work: p50 {float(scene['numba_ms']):.1f} ms of one thread")
     if picture:

@@ -115,10 +115,8 @@ def _stopwatches(renderer: Any) -> Iterator[dict[str, int]]:
 def print_bench(report: dict[str, Any]) -> None:
     """The report as a table."""
     size = f"{report['size']} x {report['size']}"
-    print(
-        f"{size}, {report['quality']}, {report['identity']}, {report['threads']} thread, "
-        f"{report['pictures']} pictures; {report['device']}; first picture after {report['first_picture_s']:.1f} s"
-    )
+    print(f"{size}, {report['quality']}, {report['identity']}, {report['threads']} thread, "
+          f"{report['pictures']} pictures; {report['device']}; first picture after {report['first_picture_s']:.1f} s")
     print(f"{'ms':20s}{'p50':>8s}{'p99':>8s}")
     for name, times in {**report["parts"], "whole picture": report}.items():
         print(f"{name:20s}{times['p50_ms']:8.2f}{times['p99_ms']:8.2f}")

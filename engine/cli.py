@@ -64,11 +64,8 @@ def make_parser() -> argparse.ArgumentParser:
     common.add_argument("--seed", type=int, metavar="N", help="same seed, same blinks and glances")
     picture = argparse.ArgumentParser(add_help=False)
     picture.add_argument("--size", type=int, metavar="N", help="width and height in pixels")
-    picture.add_argument(
-        "--background",
-        metavar="WHAT",
-        help="#rrggbb, green (can be keyed), gradient, room, a picture file; in files alpha",
-    )
+    picture.add_argument("--background", metavar="WHAT",
+                         help="#rrggbb, green (can be keyed), gradient, room, a picture file; in files alpha")
     picture.add_argument("--identity", metavar="NAME", help="who is shown: see `visema identities`, or random:NUMBER")
     picture.add_argument("--quality", metavar="Q", help="live, offline or plain")
 
@@ -78,9 +75,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     render = _add(commands, "render", "a sound file to a film of the face", _render, [common, picture])
     render.add_argument("source", metavar="IN", help="WAV, FLAC, MP3, Opus, or a film with sound")
-    render.add_argument(
-        "target", metavar="OUT", help="a film (.mp4, .mkv, .webm), or PNG pictures and a WAV: OUT_%%05d.png or a folder"
-    )
+    render.add_argument("target", metavar="OUT",
+                        help="a film (.mp4, .mkv, .webm), or PNG pictures and a WAV: OUT_%%05d.png or a folder")
     render.add_argument("--stats", metavar="FILE.json", help="write speed and settings")
     render.add_argument("--quiet", action="store_true", help="no progress bar")
 

@@ -53,6 +53,7 @@ class RenderSection(Section):
         default="#39424e", description="#rrggbb, green (a key colour), gradient, room, a picture file, alpha"
     )
 
+
     identity: str = Field(default="anna", description="who is shown: see `visema identities`, or random:NUMBER")
     quality: Literal["live", "offline", "plain"] = Field(
         default="live", description="live keeps up with speech; offline is slow and finer; plain has flat colours"

@@ -28,6 +28,7 @@ class State:
         for f in fields(self):
             yield from _named(f.name, getattr(self, f.name))
 
+
     def rebuilt(self, tensors: Iterator[torch.Tensor]) -> "State":
         """The same structure around other tensors, taken in the order of `tensors()`."""
         return type(self)(*(_rebuilt(getattr(self, f.name), tensors) for f in fields(self)))

@@ -44,7 +44,9 @@ def write_coded(path, seconds, codec, rate_hz=48_000, layout="mono", picture=Fal
             n = rate_hz // 10
             wave_s = 0.3 * np.sin(2 * np.pi * 440 * (np.arange(n) + i * n) / rate_hz)
             channels = len(av.AudioLayout(layout).channels)
-            frame = av.AudioFrame.from_ndarray(np.tile(wave_s.astype(np.float32), (channels, 1)), "fltp", layout)
+            frame = av.AudioFrame.from_ndarray(
+                np.tile(wave_s.astype(np.float32), (channels, 1)), "fltp", layout
+            )
             frame.sample_rate, frame.pts, frame.time_base = rate_hz, i * n, Fraction(1, rate_hz)
             out.mux(stream.encode(frame))
             if picture:
@@ -175,7 +177,9 @@ def test_unreadable(tmp_path):
         FileSource(path)
 
 
-@pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.mp3", "libmp3lame")])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.mp3", "libmp3lame")]
+)
 def test_cut_files_give_what_they_have(tmp_path, name, codec):
     path = write_coded(tmp_path / name, 10, codec)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

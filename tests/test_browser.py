@@ -104,7 +104,9 @@ def browser(tmp_path_factory) -> Iterator[Any]:
         file.writeframes((said * 32_767).astype("<i2").tobytes())
     with playwright.sync_playwright() as play:
         arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={path}"]
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=arguments, ignore_default_args=["--mute-audio"])
+        browser = play.chromium.launch(
+            executable_path=CHROMIUM, args=arguments, ignore_default_args=["--mute-audio"]
+        )
         yield browser
         browser.close()
 

@@ -119,7 +119,6 @@ def test_weights_round_trip_and_wrong_files(encoder, tmp_path):
 @torch.no_grad()
 def test_exports_without_losing_state(encoder):
     """torch.export keeps the step's answer when state goes in and out explicitly."""
-
     class Pure(torch.nn.Module):
         def __init__(self):
             super().__init__()

@@ -51,7 +51,7 @@ def test_background_is_exactly_the_key_and_edges_are_not_dark(renderer: HeadRend
     state = head.init_state(1)
     head.step(state, motions(pose("neutral")))
     ids = state.samples[0, :, :SIZE].numpy() & visibility.ID_MASK
-    edge = (ids == 0).sum(-1) == 2
+    edge = ((ids == 0).sum(-1) == 2)
     rows, columns = np.nonzero(edge)
     inner = (rows > 1) & (rows < SIZE - 2) & (columns > 1) & (columns < SIZE - 2)
     assert inner.sum() > 50 and not outside[rows, columns].any()

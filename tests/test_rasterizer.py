@@ -154,4 +154,6 @@ def test_nvdiffrast_equals_numba() -> None:
     )  # fmt: skip
     image = torch.rand(7, 9, 3, generator=torch.Generator().manual_seed(2))
     uv = torch.rand(*SIZE, 2, generator=torch.Generator().manual_seed(3)) * 3 - 1
-    torch.testing.assert_close(cpu.texture(image, uv), gpu.texture(image.cuda(), uv.cuda()).cpu(), atol=5e-3, rtol=0)
+    torch.testing.assert_close(
+        cpu.texture(image, uv), gpu.texture(image.cuda(), uv.cuda()).cpu(), atol=5e-3, rtol=0
+    )

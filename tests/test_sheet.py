@@ -115,8 +115,6 @@ def test_face_checks_tell_what_strangers_see():
     report = check_landmarks([*rows, lost])
     assert report["missed"] == ["neutral"] and report["found"] == 0.875
     assert not report["people"]["anna"]["aperture_monotone"] and not report["people"]["anna"]["blink_seen"]
-    told = [
-        row("emotions", "joy", told=[["happy", 0.9]]),
-        row("emotions", "anger", told=[["neutral", 0.6], ["angry", 0.3]]),
-    ]
+    told = [row("emotions", "joy", told=[["happy", 0.9]]),
+            row("emotions", "anger", told=[["neutral", 0.6], ["angry", 0.3]])]
     assert check_expressions(told)["first"] == 0.5 and check_expressions(told)["first_two"] == 1.0

@@ -32,15 +32,8 @@ ARKIT = (
 
 # Units beyond ARKit that the head asset carries (the build script asserts the same list).
 EXTRA: tuple[str, ...] = (
-    "nostrilFlare",
-    "noseDown",
-    "lipCornerPull",
-    "lipUpperRaise",
-    "lipEversion",
-    "lipCompress",
-    "mouthPursing",
-    "neckTense",
-    "tongueUp",
+    "nostrilFlare", "noseDown", "lipCornerPull", "lipUpperRaise", "lipEversion", "lipCompress",
+    "mouthPursing", "neckTense", "tongueUp",
 )
 
 EXPRESSION = ARKIT + EXTRA

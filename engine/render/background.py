@@ -1,11 +1,11 @@
 """What stands behind the head: a colour, a gradient, a blurred room, a picture file, or nothing (alpha).
 
-"#39424e", "green"        one colour; green and blue can be keyed
-"gradient"                a studio backdrop, lit behind the head
-"gradient:#a9b4c0,#2b3038"  the same from the first colour (behind the head) to the second (corners)
-"room", "room:7"          a room out of focus, drawn here; the number chooses which
-"beach.jpg"               any picture file, fitted and cropped to the middle
-"alpha"                   nothing: files carry real transparency (see `engine.render.cutout`)
+    "#39424e", "green"        one colour; green and blue can be keyed
+    "gradient"                a studio backdrop, lit behind the head
+    "gradient:#a9b4c0,#2b3038"  the same from the first colour (behind the head) to the second (corners)
+    "room", "room:7"          a room out of focus, drawn here; the number chooses which
+    "beach.jpg"               any picture file, fitted and cropped to the middle
+    "alpha"                   nothing: files carry real transparency (see `engine.render.cutout`)
 """
 
 from functools import lru_cache

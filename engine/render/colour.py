@@ -11,7 +11,7 @@ NAMES = {
 
 
 def parse_colour(text: str) -> np.ndarray:
-    """ "#rrggbb", "#rgb" or a name (green and blue are the keys of chroma keyers) -> uint8 (3,)."""
+    """"#rrggbb", "#rgb" or a name (green and blue are the keys of chroma keyers) -> uint8 (3,)."""
     word = NAMES.get(text.strip().lower(), text.strip())
     digits = word.removeprefix("#")
     if len(digits) == 3:

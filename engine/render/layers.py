@@ -166,12 +166,8 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil,
                 x = _F(col) + _F(0.5) - x0
                 near = (np.int64(np.float64(n_at + nx * x) * NEAR_SCALE) << ID_BITS) | ID_MASK
                 r, c = np.uintp(row), np.uintp(col)
-                free = (
-                    (1 if samples[r, c, 0] <= near else 0)
-                    + (1 if samples[r, c, 1] <= near else 0)
-                    + (1 if samples[r, c, 2] <= near else 0)
-                    + (1 if samples[r, c, 3] <= near else 0)
-                )
+                free = ((1 if samples[r, c, 0] <= near else 0) + (1 if samples[r, c, 1] <= near else 0)
+                        + (1 if samples[r, c, 2] <= near else 0) + (1 if samples[r, c, 3] <= near else 0))
                 if free == 0:
                     continue
                 tone, strand, shift, density = hair_shading.strand_look(picture, level, u_at + ux * x, v_at + vx * x)
@@ -195,12 +191,8 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, box, veil,
             if total <= 0:
                 continue
             bare = math.exp(-total * hair_shading.THICK)
-            empty = (
-                (1 if samples[r, c, 0] == 0 else 0)
-                + (1 if samples[r, c, 1] == 0 else 0)
-                + (1 if samples[r, c, 2] == 0 else 0)
-                + (1 if samples[r, c, 3] == 0 else 0)
-            )
+            empty = ((1 if samples[r, c, 0] == 0 else 0) + (1 if samples[r, c, 1] == 0 else 0)
+                     + (1 if samples[r, c, 2] == 0 else 0) + (1 if samples[r, c, 3] == 0 else 0))
             under, scale = _F(0.0) if empty == 4 else bare, (_F(1.0) - bare) / total
             for k in range(3):
                 light[r, c, k] = light[r, c, k] * under + veil[r, c, k] * scale

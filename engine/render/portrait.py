@@ -1,6 +1,6 @@
 """The picture on the README: six of the ready people in the middle of something, as the live renderer draws them.
 
-python -m engine.render.portrait [OUT.jpg]
+    python -m engine.render.portrait [OUT.jpg]
 """
 
 import sys

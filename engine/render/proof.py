@@ -1,8 +1,8 @@
 """Proof by eye: contact sheets of persons, visemes, emotions and angles, and every single picture for detectors.
 
-OUT/visemes.png, emotions.png, angles.png, opening.png      persons down, expressions across
-OUT/eyes.png, mouths.png                                    close-ups, drawn from near
-OUT/pictures/*.png, OUT/sheet.json                          each picture of a whole face, and one row about it
+    OUT/visemes.png, emotions.png, angles.png, opening.png      persons down, expressions across
+    OUT/eyes.png, mouths.png                                    close-ups, drawn from near
+    OUT/pictures/*.png, OUT/sheet.json                          each picture of a whole face, and one row about it
 """
 
 import json

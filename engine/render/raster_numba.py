@@ -116,7 +116,9 @@ class NumbaRasterizer(Rasterizer):
         _rasterize(clip.contiguous().numpy(), triangles.contiguous().numpy(), rast.numpy())
         return rast
 
-    def interpolate(self, attributes: torch.Tensor, rast: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    def interpolate(
+        self, attributes: torch.Tensor, rast: torch.Tensor, triangles: torch.Tensor
+    ) -> torch.Tensor:
         check_mesh(attributes, triangles, None)
         out = torch.empty(*rast.shape[:2], attributes.shape[1])
         _interpolate(attributes.contiguous().numpy(), rast.contiguous().numpy(),

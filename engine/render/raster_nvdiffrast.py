@@ -15,7 +15,7 @@ _MISSING = (
     "the nvdiffrast rasterizer needs an NVIDIA GPU and the package nvdiffrast "
     "(https://github.com/NVlabs/nvdiffrast, built with nvcc and ninja; its licence allows research and "
     "evaluation only, which is why Visema does not install it). {found}. "
-    'The CPU rasterizer is called "numba".'
+    "The CPU rasterizer is called \"numba\"."
 )
 
 
@@ -52,7 +52,9 @@ class NvdiffrastRasterizer(Rasterizer):
         renamed = torch.cat([numbers.new_zeros(1), numbers])[face]
         return torch.cat([rast[0, ..., :3], renamed[..., None]], -1)
 
-    def interpolate(self, attributes: torch.Tensor, rast: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    def interpolate(
+        self, attributes: torch.Tensor, rast: torch.Tensor, triangles: torch.Tensor
+    ) -> torch.Tensor:
         return self._dr.interpolate(attributes[None].contiguous(), rast[None].contiguous(), triangles)[0][0]
 
     def texture(self, image: torch.Tensor, uv: torch.Tensor) -> torch.Tensor:

@@ -38,10 +38,14 @@ class ReferenceRasterizer(Rasterizer):
             win = inside & (depth < nearest)
             nearest[win] = depth[win]
             barycentric = weights[:, win] / weights[:, win].sum(0)
-            rast[win] = np.stack([barycentric[0], barycentric[1], depth[win], np.full(win.sum(), face + 1.0)], axis=1)
+            rast[win] = np.stack(
+                [barycentric[0], barycentric[1], depth[win], np.full(win.sum(), face + 1.0)], axis=1
+            )
         return torch.from_numpy(rast.reshape(height, width, 4).astype(np.float32))
 
-    def interpolate(self, attributes: torch.Tensor, rast: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    def interpolate(
+        self, attributes: torch.Tensor, rast: torch.Tensor, triangles: torch.Tensor
+    ) -> torch.Tensor:
         check_mesh(attributes, triangles, None)
         picture = rast.numpy().astype(np.float64)
         face = picture[..., 3].astype(np.int64)

@@ -31,7 +31,9 @@ class Rasterizer(ABC):
         """Clip positions float32 (V, 4), triangles int32 (F, 3), size (H, W) -> rast float32 (H, W, 4)."""
 
     @abstractmethod
-    def interpolate(self, attributes: torch.Tensor, rast: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    def interpolate(
+        self, attributes: torch.Tensor, rast: torch.Tensor, triangles: torch.Tensor
+    ) -> torch.Tensor:
         """Vertex attributes float32 (V, A) -> float32 (H, W, A), zero where nothing was drawn."""
 
     @abstractmethod

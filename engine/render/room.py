@@ -138,7 +138,7 @@ def _lamp(room: _Canvas, chance: np.random.Generator) -> None:
     y = 0.16 + 0.10 * chance.random()
     room.glow(x, y + 0.02, 0.34, (1.0, 0.70, 0.42), 2.2)
     room.box(x - 0.006, y, x + 0.006, 0.9, (0.12, 0.11, 0.10))
-    width = 0.045 + 0.030 * np.clip((room.y - y) / 0.11, 0, 1)
+    width = (0.045 + 0.030 * np.clip((room.y - y) / 0.11, 0, 1))
     shade = (np.abs(room.x - x) < width) & (room.y > y) & (room.y < y + 0.11)
     room.light[shade] = 2.6 * linear((1.0, 0.80, 0.55))
 

@@ -70,10 +70,14 @@ def sample4(image, u, v):
     d, e = (_F(1.0) - fx) * fy, fx * fy
     k, r0, r1 = _F(1.0 / 255.0), np.uintp(r), np.uintp(r + 1)
     c0, c1 = np.uintp(c), np.uintp(c + 1)
-    p0 = (_F(image[r0, c0, 0]) * a + _F(image[r0, c1, 0]) * b + _F(image[r1, c0, 0]) * d + _F(image[r1, c1, 0]) * e) * k
-    p1 = (_F(image[r0, c0, 1]) * a + _F(image[r0, c1, 1]) * b + _F(image[r1, c0, 1]) * d + _F(image[r1, c1, 1]) * e) * k
-    p2 = (_F(image[r0, c0, 2]) * a + _F(image[r0, c1, 2]) * b + _F(image[r1, c0, 2]) * d + _F(image[r1, c1, 2]) * e) * k
-    p3 = (_F(image[r0, c0, 3]) * a + _F(image[r0, c1, 3]) * b + _F(image[r1, c0, 3]) * d + _F(image[r1, c1, 3]) * e) * k
+    p0 = (_F(image[r0, c0, 0]) * a + _F(image[r0, c1, 0]) * b + _F(image[r1, c0, 0]) * d
+          + _F(image[r1, c1, 0]) * e) * k
+    p1 = (_F(image[r0, c0, 1]) * a + _F(image[r0, c1, 1]) * b + _F(image[r1, c0, 1]) * d
+          + _F(image[r1, c1, 1]) * e) * k
+    p2 = (_F(image[r0, c0, 2]) * a + _F(image[r0, c1, 2]) * b + _F(image[r1, c0, 2]) * d
+          + _F(image[r1, c1, 2]) * e) * k
+    p3 = (_F(image[r0, c0, 3]) * a + _F(image[r0, c1, 3]) * b + _F(image[r1, c0, 3]) * d
+          + _F(image[r1, c1, 3]) * e) * k
     return p0, p1, p2, p3
 
 

@@ -90,8 +90,7 @@ def _shade(kind, f, samples, kinds, row, col, scale, iris, lamps):
         # f[4] counts teeth along the arch, so gaps lie at whole numbers; f[5] is 0 at the gum, 1 at the edge.
         between = abs(f[4] - math.floor(f[4] + _F(0.5)))
         gap = (_F(1.0) - _F(0.42) * (_F(1.0) - shading.smooth(_F(0.0), _F(0.12), between))) * (
-            _F(0.74) + _F(0.26) * shading.smooth(_F(0.0), _F(0.5), f[5])
-        )
+            _F(0.74) + _F(0.26) * shading.smooth(_F(0.0), _F(0.5), f[5]))
         # Thin edges let the dark behind them through, necks are yellow.
         thin, neck = shading.smooth(_F(0.72), _F(1.0), f[5]), _F(1.0) - shading.smooth(_F(0.0), _F(0.45), f[5])
         return shading.shade_wet(f, (_F(0.66) - _F(0.13) * thin) * gap, (_F(0.62) - _F(0.10) * thin) * gap,
@@ -231,12 +230,8 @@ def develop(light, box, samples, veil, backdrop, table, out):
     for row in range(top, bottom):
         for col in range(left, right):
             r, c = np.uintp(row), np.uintp(col)
-            covered = (
-                (1 if samples[r, c, 0] != 0 else 0)
-                + (1 if samples[r, c, 1] != 0 else 0)
-                + (1 if samples[r, c, 2] != 0 else 0)
-                + (1 if samples[r, c, 3] != 0 else 0)
-            )
+            covered = ((1 if samples[r, c, 0] != 0 else 0) + (1 if samples[r, c, 1] != 0 else 0)
+                       + (1 if samples[r, c, 2] != 0 else 0) + (1 if samples[r, c, 3] != 0 else 0))
             if covered == 4:
                 for k in range(3):
                     at = min(int(max(light[r, c, k], _F(0.0)) * steps + _F(0.5)), most)

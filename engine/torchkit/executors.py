@@ -67,7 +67,9 @@ def _convert(module: nn.Module, inputs: list[torch.Tensor]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(module, tuple(inputs), check_trace=False)
-        return openvino.convert_model(traced, example_input=tuple(inputs), input=[tuple(leaf.shape) for leaf in inputs])
+        return openvino.convert_model(
+            traced, example_input=tuple(inputs), input=[tuple(leaf.shape) for leaf in inputs]
+        )
 
 
 class OpenVino(Stage):

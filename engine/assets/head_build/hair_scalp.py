@@ -59,7 +59,9 @@ class Scalp:
 
     def ray(self, azimuth: np.ndarray, polar: np.ndarray) -> np.ndarray:
         """Unit directions (..., 3)."""
-        local = np.stack([np.sin(polar) * np.sin(azimuth), np.cos(polar), np.sin(polar) * np.cos(azimuth)], -1)
+        local = np.stack(
+            [np.sin(polar) * np.sin(azimuth), np.cos(polar), np.sin(polar) * np.cos(azimuth)], -1
+        )
         return local @ self.frame
 
     @cached_property

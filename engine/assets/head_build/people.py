@@ -81,7 +81,6 @@ def build_shape(data: Path, base: np.ndarray, recipe: Recipe) -> np.ndarray:
 
 def _build(data: Path, stem: str, recipe: Recipe) -> np.ndarray:
     """A universal target between its muscles and weights, bilinear around the average."""
-
     def pull(value: float, word: str) -> list[tuple[str, float]]:
         far = ("max" if value > 0 else "min") + word
         return [(f"average{word}", 1 - abs(value)), (far, abs(value))]

@@ -157,8 +157,7 @@ def _lit(knots, kinds, density, low, depth, frame, colour, lens, centre, own, se
             px, py, pz = lx - tl * tx, ly - tl * ty, lz - tl * tz
             qx, qy, qz = ex - tv * tx, ey - tv * ty, ez - tv * tz
             turn = (px * qx + py * qy + pz * qz) / math.sqrt(
-                (px * px + py * py + pz * pz) * (qx * qx + qy * qy + qz * qz) + _F(1e-9)
-            )
+                (px * px + py * py + pz * pz) * (qx * qx + qy * qy + qz * qz) + _F(1e-9))
             back = math.sqrt(max((_F(1.0) + turn) * _F(0.5), _F(0.0)))
             mirror = math.exp(-r * r) * back * first[n] * _F(2.2)
             inner = math.exp(-trt * trt) * back * _F(0.55)
