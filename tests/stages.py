@@ -1,7 +1,7 @@
 """Every stage of the product with inputs to try it on, for the laws."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -68,6 +68,15 @@ def _small_encoder() -> Stage:
     return SmallEncoder(EncoderConfig(mels=16, stem=16, width=16, layers=2, heads=2, context=9, feed_forward=32)).eval()
 
 
+def _hubert(name: str) -> Callable[[], Stage]:
+    def build() -> Stage:
+        from tests.hubert_files import TINY, TINY_LARGE, tiny
+
+        return tiny({"base": replace(TINY, lookahead=2), "large": TINY_LARGE}[name])
+
+    return build
+
+
 def _viseme(lookahead_ticks: int) -> Callable[[], Stage]:
     def build() -> Stage:
         from engine.plugin import load_plugin
@@ -107,6 +116,8 @@ CASES = (
     Case("loudness", _loudness, _speech, 60, executors=True),
     Case("encoder", _encoder, _speech, 24, executors=True),
     Case("encoder past three times its cache", _small_encoder, _speech, 31, executors=True),
+    Case("HuBERT base, 2 ticks ahead", _hubert("base"), _speech, 31, executors=True),
+    Case("HuBERT large", _hubert("large"), _speech, 31, executors=True),
     Case("viseme, look-ahead 0", _viseme(0), _features, 40, executors=True),
     Case("viseme, look-ahead 1", _viseme(1), _features, 40, executors=True),
     Case("viseme, look-ahead 2", _viseme(2), _features, 40),

@@ -14,6 +14,7 @@ HOP = 160
 FFT = 512
 FLOOR = 1e-9  # -90 dBFS: digital silence and the last bit of 16-bit sound look the same
 CENTRE_DB, SPREAD_DB = -62.0, 18.0  # brings speech at -23 dBFS to about zero mean, unit deviation
+SILENCE = (10.0 * math.log10(FLOOR) - CENTRE_DB) / SPREAD_DB  # what every band says of digital silence
 
 
 LOW_HZ, HIGH_HZ = 50.0, 7_600.0

@@ -17,7 +17,7 @@ class RingWindow(NamedTuple):
 
     write: int64 (S, T) ring entries that receive the new frames.
     distance: int64 (S, T, R) frames from query back to entry, clamped to 0..context - 1.
-    readable: bool (S, T, R) entry is written, not in the query's future and not too old.
+    readable: bool (S, T, R) entry is written, not in the query's future and not too old; its own always.
     """
 
     write: torch.Tensor
@@ -30,7 +30,7 @@ class RingClock(State):
     """Positions of a ring, shared by all caches that are written together.
 
     head: int64 (S,) entry that the next frame goes to, 0..R-1.
-    filled: int64 (S,) entries written so far, at most R.
+    filled: int64 (S,) entries written so far, at most R; negative while frames of before the start pass through.
     entries: int64 (S, R) the numbers 0..R-1 (a constant that travels with the state).
     """
 
@@ -52,12 +52,12 @@ def ring_entries(context: int, frames: int) -> int:
     return context + frames - 1
 
 
-def init_clock(slots: int, context: int, frames: int) -> RingClock:
-    """A clock at its start."""
+def init_clock(slots: int, context: int, frames: int, early: int = 0) -> RingClock:
+    """A clock at its start. early: so many first frames lie before the start (a look-ahead fills) and are not read."""
     size = ring_entries(context, frames)
     return RingClock(
         head=torch.zeros(slots, dtype=torch.int64),
-        filled=torch.zeros(slots, dtype=torch.int64),
+        filled=torch.full((slots,), -early, dtype=torch.int64),
         entries=torch.arange(size).repeat(slots, 1),
     )
 
@@ -81,6 +81,8 @@ def advance(clock: RingClock, frames: int) -> RingWindow:
     distance = age[:, None, :] - (frames - 1 - fresh)[:, :, None]
     written = age < clock.filled[:, None]
     readable = written[:, None, :] & (distance >= 0) & (distance < context)
+    # a frame of before the start sees itself alone: its answer is dropped, but must be a number
+    readable = readable | (distance == 0)
     return RingWindow(write, distance.clamp(0, context - 1), readable)
 
 
