@@ -64,7 +64,10 @@ def limits(clips: list[Clip], probabilities: list[np.ndarray], delay: int) -> di
 
 def aligner_agreement(clips: list[Clip]) -> dict:
     """Pocketsphinx's alignment of the labels' own phones against the labels, on voices whose times are exact."""
-    decoder, same, same_viseme, moved, failed = aligner(), [], [], [], 0
+    decoder, failed = aligner(), 0
+    same: list[np.ndarray] = []
+    same_viseme: list[np.ndarray] = []
+    moved: list[float] = []
     for clip in clips:
         found = aligned_phones(decoder, [name for name, _, _ in clip.phones if name != "sil"], clip.samples)
         if found is None:

@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["train"]:  # trainings have options of their own
         return _guarded(lambda: _train(arguments[1:]))
+    if arguments[:2] == ["bench", "quality"]:
+        return _guarded(lambda: _bench_quality(arguments[2:]))
     parser = make_parser()
     options = parser.parse_args(arguments)
     if not hasattr(options, "run"):
@@ -98,8 +100,8 @@ def make_parser() -> argparse.ArgumentParser:
     identities = _add(commands, "identities", "the persons that are ready", _identities, [common, picture])
     identities.add_argument("--picture", metavar="OUT.png", help="draw them")
 
-    bench = _add(commands, "bench", "milliseconds per picture, part by part", _bench, [common, picture])
-    bench.add_argument("what", metavar="WHAT", choices=("render",), help="render")
+    bench = _add(commands, "bench", "milliseconds per picture; quality of lips", _bench, [common, picture])
+    bench.add_argument("what", metavar="WHAT", choices=("render", "quality"), help="render; quality (own options)")
     bench.add_argument("--json", metavar="FILE.json", help="write the figures")
     bench.add_argument("--pictures", type=int, default=100, metavar="N", help="how many are drawn (default 100)")
     bench.add_argument("--threads", type=int, default=1, metavar="N", help="at most (default 1)")
@@ -187,6 +189,16 @@ def _bench(options: argparse.Namespace) -> None:
     print_bench(report)
     if options.json:
         write_text(options.json, json.dumps(report, indent=1) + "\n")
+
+
+def _bench_quality(arguments: list[str]) -> None:
+    try:
+        from benchmarks.quality import main
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in ("engine", "plugins", "benchmarks"):
+            raise
+        raise DeviceError(f"judging lips needs {error.name}: pip install 'visema[train]'") from None
+    main(arguments)
 
 
 def _plugins(options: argparse.Namespace) -> None:
