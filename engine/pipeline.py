@@ -53,6 +53,7 @@ class Pipeline:
         speech = torch.zeros(1, TICK_SAMPLES)
         motion = build_motion(config)
         check_pair(encoder, motion)
+        encoder.ask(motion.needs)
         motion = make_executor(motion, self.executor, _first_answer(ears, speech))
         self.ears = make_executor(ears, self.executor, speech)
         self.motion = Lively(motion, Life(config.motion.life))

@@ -77,6 +77,12 @@ def _hubert(name: str) -> Callable[[], Stage]:
     return build
 
 
+def _everything_heard() -> Stage:
+    from tests.test_speech_encoder import KEEP, SPEECH, encoder
+
+    return encoder(replace(SPEECH, hubert=replace(SPEECH.hubert, context=9)), KEEP)
+
+
 def _viseme(lookahead_ticks: int) -> Callable[[], Stage]:
     def build() -> Stage:
         from engine.plugin import load_plugin
@@ -118,6 +124,7 @@ CASES = (
     Case("encoder past three times its cache", _small_encoder, _speech, 31, executors=True),
     Case("HuBERT base, 2 ticks ahead", _hubert("base"), _speech, 31, executors=True),
     Case("HuBERT large", _hubert("large"), _speech, 31, executors=True),
+    Case("speech encoder with all side outputs", _everything_heard, _speech, 31, executors=True),
     Case("viseme, look-ahead 0", _viseme(0), _features, 40, executors=True),
     Case("viseme, look-ahead 1", _viseme(1), _features, 40, executors=True),
     Case("viseme, look-ahead 2", _viseme(2), _features, 40),

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from engine.errors import WeightsError
-from engine.features import EncoderConfig, SmallEncoder, load_encoder, save_encoder
 from engine.features.checkpoint import save_checkpoint
+from engine.features.encoder import EncoderConfig, SmallEncoder, load_encoder, save_encoder
 from engine.features.log_mel import LogMel
 from engine.features.phones import PHONES
 from engine.stage import fold
@@ -119,6 +119,7 @@ def test_weights_round_trip_and_wrong_files(encoder, tmp_path):
 @torch.no_grad()
 def test_exports_without_losing_state(encoder):
     """torch.export keeps the step's answer when state goes in and out explicitly."""
+
     class Pure(torch.nn.Module):
         def __init__(self):
             super().__init__()

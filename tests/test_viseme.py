@@ -8,7 +8,7 @@ import torch
 
 from engine.config import load_config
 from engine.errors import WeightsError
-from engine.features import EncoderConfig, SmallEncoder, check_pair, load_encoder, save_encoder
+from engine.features import EncoderConfig, SmallEncoder, check_pair, load_encoder, save_speech_encoder
 from engine.frames import SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
@@ -105,9 +105,9 @@ def test_the_shipped_weights_belong_to_the_shipped_encoder(tmp_path: Path):
 
 def test_an_encoder_that_the_weights_do_not_know_is_refused(tmp_path: Path):
     stranger = load_encoder()
-    stranger.norm.weight += 0.01
+    stranger.trunk.norm.weight += 0.01
     path = tmp_path / "stranger.safetensors"
-    save_encoder(stranger, path)
+    save_speech_encoder(stranger, path)
     with pytest.raises(WeightsError, match=r"trained on encoder \w{12}.*features\.weights"):
         Pipeline(load_config(None, [f"features.weights={path}"]), pictures=False)
 

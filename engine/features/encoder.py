@@ -142,13 +142,13 @@ class SmallEncoder(nn.Module, Stage):
         content = self.norm(h)
         joined = torch.cat((state.voice.past, self._speaks(content)), 1)
         state.voice.past.copy_(joined[:, FEATURE_FRAMES:])
-        return SpeechFeatures(content, loudness_db(x), _mean_voice(joined))
+        return SpeechFeatures(content, loudness_db(x), mean_voice(joined))
 
     def forward(self, samples: torch.Tensor) -> SpeechFeatures:
         """All of a clip at once: samples (B, N), N a multiple of 320 -> features with N / 320 frames."""
         content = self.content(self.mel(samples))
         joined = F.pad(self._speaks(content), (0, 0, VOICE_FRAMES - 1, 0))
-        return SpeechFeatures(content, loudness_db(samples), _mean_voice(joined))
+        return SpeechFeatures(content, loudness_db(samples), mean_voice(joined))
 
     def content(self, mel: torch.Tensor) -> torch.Tensor:
         """Content (B, T, D) from log-mels (B, 2 T, mels), in parallel: what training uses."""
@@ -194,7 +194,7 @@ def loudness_db(samples: torch.Tensor) -> torch.Tensor:
     return 10.0 * (power + 1e-10).log10()
 
 
-def _mean_voice(joined: torch.Tensor) -> torch.Tensor:
+def mean_voice(joined: torch.Tensor) -> torch.Tensor:
     """Mean over VOICE_FRAMES past frames: (S, T + 3, 1) -> (S, T)."""
     frames = joined.shape[1] - VOICE_FRAMES + 1
     total = joined[:, :frames, 0]
@@ -220,7 +220,7 @@ def load_encoder(path: Path | str | None = None) -> SmallEncoder:
     return encoder.eval().requires_grad_(False)
 
 
-def check_pair(encoder: SmallEncoder, motion: Stage) -> None:
+def check_pair(encoder: nn.Module, motion: Stage) -> None:
     """Raises WeightsError when a motion stage was trained on the features of other encoder weights."""
     if motion.made_for and motion.made_for != (own := fingerprint(encoder)):
         raise WeightsError(

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.features.hubert.config import HubertConfig
+from engine.features.hubert.config import ACTIVATIONS, HubertConfig
 from engine.stage import State
 from engine.torchkit.attention import CausalAttention
 from engine.torchkit.causal_conv import DepthwiseConv, PastState
@@ -41,7 +41,7 @@ class Block(nn.Module):
 
     def __init__(self, config: HubertConfig, dropout: float = 0.0):
         super().__init__()
-        self.pre_norm = config.pre_norm
+        self.pre_norm, self.activate = config.pre_norm, ACTIVATIONS[config.activation]
         self.attention_norm = nn.LayerNorm(config.width)
         self.attention = CausalAttention(config.width, config.heads, config.context, dropout, config.distance_bias)
         self.conv = GatedConv(config.width, config.conv_frames) if config.conv_frames else None
@@ -73,4 +73,4 @@ class Block(nn.Module):
         return x + self._feed_forward(self.ff_norm(x))
 
     def _feed_forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.dropout(self.ff_out(self.dropout(F.gelu(self.ff_in(x)))))
+        return self.dropout(self.ff_out(self.dropout(self.activate(self.ff_in(x)))))

@@ -3,7 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch.nn.functional as F
+
 from engine.errors import ConfigError
+
+ACTIVATIONS = {"gelu": F.gelu, "silu": F.silu}
 
 
 @dataclass(frozen=True)
@@ -12,7 +16,8 @@ class HubertConfig:
 
     front: "wave" reads raw samples, "mel" log-mels of 100 Hz (ours: a tenth of the cost).
     channels, kernels, strides: the convolutions that lead to 50 Hz; conv_norm: "group" normalises the first
-    layer over time, "layer" every layer over channels, "none" nothing.
+    layer over time, "layer" every layer over channels, "none" nothing. projection: a linear map from there to the
+    blocks; without it the last convolution gives their width. activation: GELU as published, or SiLU (ours).
     pre_norm: blocks normalise their input (large) or their output (base).
     position_kernel, position_groups: the positional convolution; 0 leaves it out.
     distance_bias: a learned bias per head and distance (ours). conv_frames: width of a gated depthwise
@@ -31,7 +36,9 @@ class HubertConfig:
     strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
     conv_bias: bool = False
     conv_norm: Literal["group", "layer", "none"] = "group"
+    projection: bool = True
     projection_norm: bool = True
+    activation: Literal["gelu", "silu"] = "gelu"
     width: int = 768
     layers: int = 12
     heads: int = 12
@@ -72,7 +79,8 @@ LARGE = HubertConfig(
 )
 SOFT = replace(BASE, units=256)
 SMALL = HubertConfig(
-    front="mel", channels=192, kernels=(5, 4), strides=(1, 2), conv_bias=True, conv_norm="layer", width=256, layers=8,
-    heads=4, feed_forward=1024, pre_norm=True, position_kernel=0, distance_bias=True, conv_frames=9,
+    front="mel", channels=128, kernels=(5, 4), strides=(1, 2), conv_bias=True, conv_norm="none", projection=False,
+    projection_norm=False, activation="silu", width=384, layers=4, heads=8, feed_forward=1024, pre_norm=True,
+    position_kernel=0, distance_bias=True, conv_frames=9,
 )  # fmt: skip
 NAMED = {"base": BASE, "large": LARGE, "soft": SOFT, "small": SMALL}

@@ -7,10 +7,9 @@ past begins as that layer's answer to it, so a stream equals the stock front end
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from engine.features.hubert.config import HubertConfig
+from engine.features.hubert.config import ACTIVATIONS, HubertConfig
 from engine.features.hubert.group_norm import CausalGroupNorm, GroupNormState
 from engine.stage import State
 from engine.torchkit.causal_conv import PastState, recall
@@ -25,18 +24,21 @@ class ConvState(State):
 
 
 class ConvLayer(nn.Module):
-    """Convolution, norm, GELU: (B, channels_in, T) -> (B, channels, T / stride)."""
+    """Convolution, norm, activation: (B, channels_in, T) -> (B, channels, T / stride)."""
 
     def __init__(self, config: HubertConfig, number: int, channels_in: int):
         super().__init__()
         self.stride, kernel = config.strides[number], config.kernels[number]
         self.past = kernel - self.stride
-        self.conv = nn.Conv1d(channels_in, config.channels, kernel, self.stride, bias=config.conv_bias)
+        self.activate = ACTIVATIONS[config.activation]
+        last = number == len(config.kernels) - 1
+        channels = config.width if last and not config.projection else config.channels
+        self.conv = nn.Conv1d(channels_in, channels, kernel, self.stride, bias=config.conv_bias)
         self.norm: nn.Module | None = None
         if config.conv_norm == "group" and number == 0:
-            self.norm = CausalGroupNorm(config.channels, config.horizon_s)
+            self.norm = CausalGroupNorm(channels, config.horizon_s)
         elif config.conv_norm == "layer":
-            self.norm = nn.LayerNorm(config.channels)
+            self.norm = nn.LayerNorm(channels)
 
     def stock(self, x: torch.Tensor) -> torch.Tensor:
         """As published: every position that has all its inputs; group norm over the whole of them."""
@@ -58,9 +60,9 @@ class ConvLayer(nn.Module):
             y = normed
         elif isinstance(norm, nn.LayerNorm):
             y = norm(y.transpose(1, 2)).transpose(1, 2)
-        elif norm is not None:
-            y = norm(y)  # group norm over all of y
-        return F.gelu(y)
+        elif isinstance(norm, CausalGroupNorm):
+            y = norm(y)  # over all of y
+        return self.activate(y)
 
 
 class Convolutions(nn.Module):

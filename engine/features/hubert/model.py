@@ -47,7 +47,7 @@ class Hubert(nn.Module, Stage):
         self.mel = LogMel(config.mels) if config.front == "mel" else None
         self.convolutions = Convolutions(config, config.mels if config.front == "mel" else 1)
         self.projection_norm = nn.LayerNorm(config.channels) if config.projection_norm else nn.Identity()
-        self.projection = nn.Linear(config.channels, config.width)
+        self.projection = nn.Linear(config.channels, config.width) if config.projection else nn.Identity()
         self.position = PositionalConv(config) if config.position_kernel else None
         self.norm = nn.LayerNorm(config.width)
         self.blocks = nn.ModuleList(Block(config, dropout) for _ in range(config.layers))
@@ -61,7 +61,7 @@ class Hubert(nn.Module, Stage):
 
     def stock(self, samples: torch.Tensor) -> torch.Tensor:
         """As published, for waveforms as its weights expect them: (B, N) -> (B, frames, D)."""
-        return self._answer(list(self.stock_layers(samples))[-1])
+        return self.answer(list(self.stock_layers(samples))[-1])
 
     def stock_layers(self, samples: torch.Tensor) -> Iterator[torch.Tensor]:
         """Every hidden state of the published model: the input of the blocks, then each block's output."""
@@ -75,7 +75,7 @@ class Hubert(nn.Module, Stage):
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         """Causal over a clip (B, N), N a multiple of 640: (B, N / 320, D), aligned to the input."""
-        return self._answer(list(self.layers(samples))[-1])
+        return self.answer(list(self.layers(samples))[-1])
 
     def layers(self, samples: torch.Tensor) -> Iterator[torch.Tensor]:
         """Every hidden state of the causal form: the input of the blocks, then each block's output."""
@@ -107,7 +107,7 @@ class Hubert(nn.Module, Stage):
 
     def step(self, state: HubertState, x: torch.Tensor) -> torch.Tensor:
         """One tick: samples (S, 640) in -1..1."""
-        return self._answer(self.step_layers(state, x)[-1])
+        return self.answer(self.step_layers(state, x)[-1])
 
     def step_layers(self, state: HubertState, x: torch.Tensor) -> list[torch.Tensor]:
         """One tick, every hidden state (S, 2, width)."""
@@ -136,7 +136,8 @@ class Hubert(nn.Module, Stage):
             h = block(h, causal)
             yield h
 
-    def _answer(self, last: torch.Tensor) -> torch.Tensor:
+    def answer(self, last: torch.Tensor) -> torch.Tensor:
+        """What the encoder gives, from the output of its last block."""
         if self.config.pre_norm:
             last = self.norm(last)
         return last if self.units is None else self.units(last)
@@ -144,7 +145,7 @@ class Hubert(nn.Module, Stage):
     def _silence(self) -> torch.Tensor:
         """What `hear` says of endless digital silence: (channels, 1)."""
         quiet = torch.zeros(1, 1) if self.mel is None else torch.full((self.config.mels, 1), SILENCE)
-        return quiet.to(self.projection.weight.device)
+        return quiet.to(self.norm.weight.device)
 
     def _blocks(self) -> list[Block]:
         return [block for block in self.blocks if isinstance(block, Block)]
