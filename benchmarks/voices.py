@@ -64,7 +64,8 @@ def in_cafe(voices: list[Spoken], snr_db: float = CAFE_SNR_DB, seed: int = 0) ->
     for voice in voices:
         x = voice.clip.samples.astype(np.float32)
         starts = random.integers(0, lengths[-1], TALKERS)
-        noise = sum(np.take(crowd, np.arange(start, start + len(x)), mode="wrap") for start in starts)
+        murmur = [np.take(crowd, np.arange(start, start + len(x)), mode="wrap") for start in starts]
+        noise = np.sum(murmur, 0)
         rumble = np.cumsum(random.standard_normal(len(x))).astype(np.float32)
         rumble -= np.convolve(rumble, np.ones(801) / 801, "same")[: len(x)]
         noise = noise + rumble * (0.3 * _level(noise) / max(_level(rumble), 1e-6))

@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["train"]:  # trainings have options of their own
         return _guarded(lambda: _train(arguments[1:]))
+    if arguments[:1] == ["corpus"]:
+        return _guarded(lambda: _corpus(arguments[1:]))
     if arguments[:2] == ["bench", "quality"]:
         return _guarded(lambda: _bench_quality(arguments[2:]))
     parser = make_parser()
@@ -110,6 +112,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add(commands, "doctor", "what is installed, what is missing, what each gives", _doctor, [])
     _add(commands, "config", "all settings with their defaults", _config, [])
     commands.add_parser("train", help="train the shipped weights again: `visema train --help`")
+    commands.add_parser("corpus", help="make, check or import aligned speech: `visema corpus --help`")
     return parser
 
 
@@ -198,6 +201,12 @@ def _bench_quality(arguments: list[str]) -> None:
         if error.name is None or error.name.split(".")[0] in ("engine", "plugins", "benchmarks"):
             raise
         raise DeviceError(f"judging lips needs {error.name}: pip install 'visema[train]'") from None
+    main(arguments)
+
+
+def _corpus(arguments: list[str]) -> None:
+    from engine.training.speech.command import main
+
     main(arguments)
 
 

@@ -1,5 +1,6 @@
 """Finds the times of known phones in a recording: by an encoder's posteriors, or by pocketsphinx."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,6 +79,27 @@ def align_words(decoder: Any, words: Sequence[tuple[str, str]], samples: np.ndar
         return []
 
 
+def align_text(decoder: Any, text: str, samples: np.ndarray) -> Phones:
+    """Gapless phones of an English sentence by pocketsphinx's own dictionary; () when it does not align."""
+    words = re.findall(r"[a-z']+", text.lower().replace("’", "'"))
+    if not words or any(decoder.lookup_word(word) is None for word in words):
+        return ()
+    return gapless(align_words(decoder, [(word, "") for word in words], samples), len(samples))
+
+
+def gapless(found: Sequence[tuple[str, float, float]], samples: int) -> Phones:
+    """Aligned phones from 0 to the end of the sound, silence where nothing was aligned."""
+    out, at = [], 0.0
+    for name, start_s, end_s in found:
+        if start_s > at + 1e-6:
+            out.append(("sil", at, start_s))
+        out.append((name, start_s, end_s))
+        at = end_s
+    if found and samples / 16_000 > at + 1e-6:
+        out.append(("sil", at, samples / 16_000))
+    return tuple(out)
+
+
 def _times(phone: Any) -> tuple[float, float]:
     return phone.start / 100, (phone.start + phone.duration) / 100
 
@@ -95,10 +117,4 @@ def aligned_phones(decoder: Any, names: Sequence[str], samples: np.ndarray) -> P
     if [name for name, _, _ in heard] != spoken:
         return None
     own = iter(names)
-    out, at = [], 0.0
-    for name, start_s, end_s in found:
-        if start_s > at + 1e-6:
-            out.append(("sil", at, start_s))
-        out.append((name if name == "sil" else next(own), start_s, end_s))
-        at = end_s
-    return (*out, ("sil", at, max(len(samples) / 16_000, at)))
+    return gapless([(name if name == "sil" else next(own), start, end) for name, start, end in found], len(samples))

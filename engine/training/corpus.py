@@ -123,8 +123,7 @@ def _fill(
     random = np.random.default_rng(seed)
     shares = np.array([codec[-1] for codec in CODECS])
     for i, (row, a, n) in enumerate(zip(rows, starts, lengths, strict=False)):
-        found = next((folder / "audio").glob(f"{row['id']}.*"))
-        samples = decode(str(found))[:n]
+        samples = decode(str(sound_of(row, folder)))[:n]
         samples = np.pad(samples, (0, n - len(samples)))
         store[0, a : a + n] = samples
         store[1, a : a + n] = through_codec(samples, *CODECS[random.choice(len(CODECS), p=shares)][:4])
@@ -132,6 +131,16 @@ def _fill(
             report(i + 1, len(rows))
     store.flush()
     partial.rename(path)
+
+
+def sound_of(row: dict, folder: Path) -> Path:
+    """Where the sound of a manifest row lies: its `audio`, or audio/<id>.* below the folder."""
+    if row.get("audio"):
+        return folder / row["audio"]
+    found = next((folder / "audio").glob(f"{row['id']}.*"), None)
+    if found is None:
+        raise MediaError(f"{folder}: no sound for {row['id']}")
+    return found
 
 
 def read_rows(path: Path) -> list[dict]:

@@ -46,11 +46,11 @@ def _widen_block(new: Block, old: Block) -> None:
         _norm(getattr(new, norm), getattr(old, norm))
     # queries, keys, values: within each third the heads are doubled as a whole
     new.attention.qkv.weight.copy_(_columns(_parts(old.attention.qkv.weight, 3)))
-    new.attention.qkv.bias.copy_(_parts(old.attention.qkv.bias, 3))
+    _set(new.attention.qkv.bias, _parts(old.attention.qkv.bias, 3))
     new.attention.bias.copy_(_rows(old.attention.bias))
     _twin(new.attention.out, old.attention.out)
     new.conv_in.weight.copy_(_columns(_parts(old.conv_in.weight, 2)))  # value and gate
-    new.conv_in.bias.copy_(_parts(old.conv_in.bias, 2))
+    _set(new.conv_in.bias, _parts(old.conv_in.bias, 2))
     new.conv.weight.copy_(torch.cat((old.conv.weight, old.conv.weight), 1))
     new.conv.bias.copy_(_rows(old.conv.bias))
     _twin(new.conv_out, old.conv_out)
