@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.lip_figures import MouthClip, captured_figures, lip_figures
 from engine.audio.loudness import LoudnessNormaliser
-from engine.features import SmallEncoder
+from engine.features import SpeechEncoder
 from engine.frames import SAMPLE_RATE_HZ, TICK_SAMPLES
 from engine.motion import layout
 from engine.render.lips import LipMeasure
@@ -76,7 +76,7 @@ def judge_captured(values: Values, captured: Values) -> dict[str, dict[str, floa
     return {name: captured_figures(values, captured, layout.INDEX[name]) for name in CURVES}
 
 
-def judge_phones(encoder: SmallEncoder, clips: Sequence[Clip]) -> dict[str, dict[str, float]]:
+def judge_phones(encoder: SpeechEncoder, clips: Sequence[Clip]) -> dict[str, dict[str, float]]:
     """How well the encoder names phones at each look-ahead, with the levels that the product gives it."""
 
     def levelled(clip: Clip) -> Clip:

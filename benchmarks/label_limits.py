@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.features.encoder import load_encoder
+from engine.features import load_encoder
 from engine.features.phones import PHONES, SIL
 from engine.training.align import aligned_phones, aligner, viterbi
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of

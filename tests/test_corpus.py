@@ -1,13 +1,15 @@
 """Corpus reader, codecs, labels, augmentation and the training loop, on speech-like noise made here."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from engine.errors import MediaError
-from engine.features import EncoderConfig, SmallEncoder, load_encoder
+from engine.features import SpeechConfig, SpeechEncoder, load_encoder
+from engine.features.hubert import SMALL
 from engine.features.phones import PHONE_INDEX, PHONES, VISEME_OF_PHONE
 from engine.training.augment import Augmentation
 from engine.training.corpus import CODECS, decode, read_corpus, split_of, through_codec
@@ -105,11 +107,12 @@ def test_italian_spelling():
 
 def test_trains_and_resumes_to_the_same_weights(clips, tmp_path):
     """Two runs of a few steps: unbroken, and stopped in the middle."""
-    tiny = EncoderConfig(mels=16, stem=8, width=16, layers=1, heads=2, context=10, feed_forward=16, conv_frames=3)
+    sizes = {"mels": 16, "channels": 8, "width": 16, "layers": 1, "heads": 2, "context": 10, "feed_forward": 16}
+    tiny = SpeechConfig(replace(SMALL, conv_frames=3, **sizes))
 
     def run(folder, steps):
         torch.manual_seed(0)
-        loss = PhoneLoss(SmallEncoder(tiny), *balance([clips], [1.0]), seed=0)
+        loss = PhoneLoss(SpeechEncoder(tiny), *balance([clips], [1.0]), seed=0)
         schedule = Schedule(steps, 60.0, warmup=1, decay_from=0.999, evaluate_every=3)
         return train_model(loss, loss, lambda model, step: {"step": float(step)}, folder, schedule)
 

@@ -7,31 +7,34 @@ import numpy as np
 import pytest
 import torch
 
-from engine.features.encoder import EncoderConfig, SmallEncoder
+from engine.features import SpeechConfig, SpeechEncoder
+from engine.features.hubert import SMALL
 from engine.features.log_mel import LogMel
 from engine.features.phones import PHONE_INDEX
 from engine.training.align import aligned_phones, aligner, viterbi
 from engine.training.grow import widen
 from engine.training.spectra import stretch_time, tempos, warp_tract
 
-TINY = EncoderConfig(mels=16, stem=12, width=16, layers=2, heads=2, context=6, feed_forward=24, conv_frames=3)
+TINY = SpeechConfig(
+    replace(SMALL, mels=16, channels=12, width=16, layers=2, heads=2, context=6, feed_forward=24, conv_frames=3)
+)
 
 
 def test_a_wider_encoder_says_the_same_and_its_twins_part():
     torch.manual_seed(0)
-    small = SmallEncoder(TINY).eval()
-    wide = widen(small, replace(TINY, width=32, heads=4, feed_forward=40)).eval()
+    small, sizes = SpeechEncoder(TINY).eval(), TINY.hubert
+    wide = widen(small, replace(TINY, hubert=replace(sizes, width=32, heads=4, feed_forward=40))).eval()
     samples = torch.randn(2, 640 * 9) * 0.1
     a, b = small(samples).content, wide(samples).content
     torch.testing.assert_close(wide.phone_logits(b), small.phone_logits(a), atol=1e-4, rtol=0)
     torch.testing.assert_close(wide.gesture_logits(b), small.gesture_logits(a), atol=1e-4, rtol=0)
     wide.phone_logits(wide(samples).content).square().mean().backward()
-    twins = wide.blocks[0].ff_in.weight.grad[:24].chunk(2, 1)  # the same inputs, so the same slopes
+    twins = wide.trunk.blocks[0].ff_in.weight.grad[:24].chunk(2, 1)  # the same inputs, so the same slopes
     torch.testing.assert_close(*twins, atol=1e-6, rtol=1e-3)
-    outputs = wide.stem_out.conv.weight.grad.chunk(2)  # but what comes of them differs
+    outputs = wide.trunk.convolutions.layers[-1].conv.weight.grad.chunk(2)  # but what comes of them differs
     assert (outputs[0] - outputs[1]).abs().max() > 1e-5
     with pytest.raises(ValueError, match="not twice as wide"):
-        widen(small, replace(TINY, width=24))
+        widen(small, replace(TINY, hubert=replace(sizes, width=24)))
 
 
 def test_tempo_moves_sound_and_nothing_else():

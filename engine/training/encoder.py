@@ -1,4 +1,4 @@
-"""Trains the small speech encoder on phone timings: `python -m engine train encoder`.
+"""Trains the speech encoder on phone timings: `python -m engine train encoder`.
 
 Loss: phones by cross-entropy at 0, 1 and 2 ticks of delay, plus four gestures (lips shut, lip on
 teeth, lips rounded, nobody speaks), where a missed closure costs more than a false one. The
@@ -8,6 +8,7 @@ figures of real speech are watched at every evaluation; the best averaged weight
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.features.checkpoint import fit
-from engine.features.encoder import EncoderConfig, SmallEncoder, load_encoder, save_encoder
+from engine.features.hubert import SMALL
 from engine.features.phones import BILABIAL, PHONES, SIL, indices
+from engine.features.speech_encoder import SpeechConfig, SpeechEncoder
+from engine.features.speech_files import load_speech_encoder, save_speech_encoder
 from engine.training.augment import Augmentation
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, read_rows, split_of
 from engine.training.grow import widen
@@ -31,15 +34,16 @@ FRAMES = round(SECONDS * 50)
 DELAY_WEIGHTS = (1.0, 1.0, 0.7)
 DROPOUT = 0.1
 SIZES = {
-    "small": EncoderConfig(),
-    "default": EncoderConfig(width=384, heads=8, feed_forward=1_024),
+    "tiny": SpeechConfig(replace(SMALL, width=96, layers=2, heads=2, feed_forward=256)),  # to try a command with
+    "first": SpeechConfig(replace(SMALL, width=192, heads=4, feed_forward=768)),
+    "small": SpeechConfig(),
 }
 
 
 class PhoneLoss(nn.Module):
     """Loss of an encoder on batches made from the step number."""
 
-    def __init__(self, encoder: SmallEncoder, clips: list[Clip], shares: np.ndarray, seed: int):
+    def __init__(self, encoder: SpeechEncoder, clips: list[Clip], shares: np.ndarray, seed: int):
         super().__init__()
         self.encoder, self.clips, self.shares, self.seed = encoder, clips, shares, seed
         self.augmentation = Augmentation(clips, SECONDS * STRETCH[1], seed)
@@ -112,7 +116,7 @@ def train(
     seed: int = 0,
     resume: bool = True,
     rate: float = 1.5e-3,
-    config: EncoderConfig | None = None,
+    config: SpeechConfig | None = None,
     start: Path | None = None,
     decay_from: float = 0.5,
     average: float = 0.999,
@@ -129,7 +133,7 @@ def train(
     clips = read_corpus(corpus, cache)
     groups = [split_of(clips, "train")] + [split_of(read_corpus(folder, cache), "train") for folder in extra]
     real = read_real(corpus / "real_en.jsonl", sounds)
-    encoder = begin(config or EncoderConfig(), start, seed)
+    encoder = begin(config or SpeechConfig(), start, seed)
     shares = [1.0, *(extra_shares or [0.25] * len(extra))]
     loss = PhoneLoss(encoder, *balance(groups, shares), seed)
     watched = split_of(clips, "valid")[::3]
@@ -139,15 +143,15 @@ def train(
 
     def evaluate(averaged: nn.Module, step: int) -> Figures:
         newest = averaged.encoder
-        assert isinstance(newest, SmallEncoder)
+        assert isinstance(newest, SpeechEncoder)
         found = {"real": phone_figures(newest, real), "valid": phone_figures(newest, watched)}
         row = {"step": step, "score": score(found["real"]), **found}
         with log.open("a") as file:
             file.write(json.dumps(row) + "\n")
-        save_encoder(newest, run / "newest.safetensors")
+        save_speech_encoder(newest, run / "newest.safetensors")
         if row["score"] > best["score"]:
             best.update(row)
-            save_encoder(newest, out or run / "best.safetensors")
+            save_speech_encoder(newest, out or run / "best.safetensors")
         return {
             f"{name}.{key}{ticks}": figures[ticks][key]
             for name, figures in found.items()
@@ -160,15 +164,15 @@ def train(
     return best
 
 
-def begin(config: EncoderConfig, start: Path | None, seed: int) -> SmallEncoder:
+def begin(config: SpeechConfig, start: Path | None, seed: int) -> SpeechEncoder:
     """An encoder with fresh weights, those of `start`, or those of a `start` of half the width."""
     if start is None:
-        return SmallEncoder(config, dropout=DROPOUT)
-    small = load_encoder(start)
-    if small.config.width < config.width:
-        return widen(small, config, seed, DROPOUT)
-    encoder = SmallEncoder(config, DROPOUT)
-    fit(encoder, small.state_dict(), start)
+        return SpeechEncoder(config, dropout=DROPOUT)
+    given = load_speech_encoder(start)
+    if given.width < config.hubert.width:
+        return widen(given, config, seed, DROPOUT)
+    encoder = SpeechEncoder(replace(config, units=given.config.units), dropout=DROPOUT)
+    fit(encoder, given.state_dict(), start)
     return encoder
 
 
@@ -186,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--decay-from", type=float, default=0.5, help="share of the way from which the rate falls")
     parser.add_argument("--average", type=float, default=0.999, help="how slowly the averaged weights follow")
-    parser.add_argument("--size", choices=SIZES, default="default")
+    parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--start", type=Path, default=None, help="weights to begin with; half the width is widened")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fresh", action="store_true", help="do not resume the run in --run")

@@ -5,72 +5,85 @@ whose sum is the old weight, so that the function stays and the twins part at th
 Net2Net, Chen, Goodfellow and Shlens 2016). Hidden units beyond the old ones begin with outgoing weights of zero.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
-from engine.features.encoder import Block, EncoderConfig, SmallEncoder
+from engine.features.hubert.block import Block
+from engine.features.speech_encoder import SpeechConfig, SpeechEncoder
 
 PARTING = 0.7  # how far the halves of a weight lie apart, in deviations of the weight
 
 
-def widen(small: SmallEncoder, config: EncoderConfig, seed: int = 0, dropout: float = 0.0) -> SmallEncoder:
+def widen(small: SpeechEncoder, config: SpeechConfig, seed: int = 0, dropout: float = 0.0) -> SpeechEncoder:
     """The same function in an encoder of twice the width, twice the heads and at least the feed-forward width.
 
-    Raises ValueError when `config` asks for anything else.
+    For trunks on log-mels without projection or positional convolution. Raises ValueError when `config` asks for
+    anything else.
     """
-    old = small.config
-    same = ("mels", "stem", "layers", "context", "conv_frames", "delays")
-    if config.width != 2 * old.width or config.heads != 2 * old.heads or config.feed_forward < old.feed_forward:
-        raise ValueError(f"{config} is not twice as wide as {old}")
-    if any(getattr(config, name) != getattr(old, name) for name in same):
-        raise ValueError(f"{config} and {old} differ in one of {', '.join(same)}")
+    old, new = small.config.hubert, config.hubert
+    alike = replace(new, width=old.width, heads=old.heads, feed_forward=old.feed_forward)
+    if alike != old or config.delays != small.config.delays:
+        raise ValueError(f"{config} and {small.config} differ in more than width, heads and feed_forward")
+    if new.width != 2 * old.width or new.heads != 2 * old.heads or new.feed_forward < old.feed_forward:
+        raise ValueError(f"{new} is not twice as wide as {old}")
+    if old.projection or old.position_kernel or not old.conv_frames:
+        raise ValueError("only trunks on log-mels with a convolution in every block can be widened")
     torch.manual_seed(seed)
-    wide = SmallEncoder(config, dropout)
+    wide = SpeechEncoder(replace(config, units=0), dropout=dropout)
     with torch.no_grad():
-        _copy(wide.stem_in.conv, small.stem_in.conv)
-        wide.stem_out.conv.weight.copy_(_rows(small.stem_out.conv.weight))
-        _set(wide.stem_out.conv.bias, _rows(small.stem_out.conv.bias))
-        for new, given in zip(wide.blocks, small.blocks, strict=True):
-            assert isinstance(new, Block) and isinstance(given, Block)
-            _widen_block(new, given)
-        _norm(wide.norm, small.norm)
-        for head, given in ((wide.phone_head, small.phone_head), (wide.gesture_head, small.gesture_head)):
-            head.weight.copy_(_columns(given.weight))
-            head.bias.copy_(given.bias)
+        first, last = (list(encoder.trunk.convolutions.layers) for encoder in (wide, small))
+        for ours, theirs in zip(first[:-1], last[:-1], strict=True):
+            ours.load_state_dict(theirs.state_dict())
+        for ours, theirs in zip(first[-1].parameters(), last[-1].parameters(), strict=True):
+            ours.copy_(_rows(theirs))
+        for ours, theirs in zip(wide.trunk.blocks, small.trunk.blocks, strict=True):
+            assert isinstance(ours, Block) and isinstance(theirs, Block)
+            _widen_block(ours, theirs)
+        _norm(wide.trunk.norm, small.trunk.norm)
+        for ours, theirs in ((wide.phone_head, small.phone_head), (wide.gesture_head, small.gesture_head)):
+            ours.weight.copy_(_columns(theirs.weight))
+            ours.bias.copy_(theirs.bias)
     return wide
 
 
 def _widen_block(new: Block, old: Block) -> None:
     """One block: heads, gates and filters in twins; feed-forward units as they were, and fresh ones."""
-    for norm in ("attention_norm", "conv_norm", "ff_norm"):
-        _norm(getattr(new, norm), getattr(old, norm))
+    assert new.conv is not None and old.conv is not None
+    for ours, theirs in (
+        (new.attention_norm, old.attention_norm), (new.conv.norm, old.conv.norm), (new.ff_norm, old.ff_norm),
+    ):  # fmt: skip
+        _norm(ours, theirs)
     # queries, keys, values: within each third the heads are doubled as a whole
-    new.attention.qkv.weight.copy_(_columns(_parts(old.attention.qkv.weight, 3)))
-    _set(new.attention.qkv.bias, _parts(old.attention.qkv.bias, 3))
-    new.attention.bias.copy_(_rows(old.attention.bias))
+    _linear(new.attention.qkv, _columns(_parts(old.attention.qkv.weight, 3)), _parts(old.attention.qkv.bias, 3))
+    if old.attention.bias is not None and new.attention.bias is not None:
+        new.attention.bias.copy_(_rows(old.attention.bias))
     _twin(new.attention.out, old.attention.out)
-    new.conv_in.weight.copy_(_columns(_parts(old.conv_in.weight, 2)))  # value and gate
-    _set(new.conv_in.bias, _parts(old.conv_in.bias, 2))
-    new.conv.weight.copy_(torch.cat((old.conv.weight, old.conv.weight), 1))
-    new.conv.bias.copy_(_rows(old.conv.bias))
-    _twin(new.conv_out, old.conv_out)
+    _linear(new.conv.gate, _columns(_parts(old.conv.gate.weight, 2)), _parts(old.conv.gate.bias, 2))  # value, gate
+    new.conv.filter.weight.copy_(torch.cat((old.conv.filter.weight, old.conv.filter.weight), 1))
+    new.conv.filter.bias.copy_(_rows(old.conv.filter.bias))
+    _twin(new.conv.out, old.conv.out)
     hidden = old.ff_in.out_features
     new.ff_in.weight[:hidden].copy_(_columns(old.ff_in.weight))
     new.ff_in.bias[:hidden].copy_(old.ff_in.bias)
     new.ff_out.weight.zero_()
     new.ff_out.weight[:, :hidden].copy_(_rows(old.ff_out.weight))
-    _set(new.ff_out.bias, _rows(old.ff_out.bias))
+    new.ff_out.bias.copy_(_rows(old.ff_out.bias))
+
+
+def _linear(layer: nn.Linear, weight: torch.Tensor, bias: torch.Tensor) -> None:
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
 
 
 def _twin(new: nn.Linear, old: nn.Linear) -> None:
     """Doubled inputs and doubled outputs."""
-    new.weight.copy_(_columns(_rows(old.weight)))
-    _set(new.bias, _rows(old.bias))
+    _linear(new, _columns(_rows(old.weight)), _rows(old.bias))
 
 
-def _rows(x: torch.Tensor | None) -> torch.Tensor:
+def _rows(x: torch.Tensor) -> torch.Tensor:
     """Outputs in twins: (N, ...) -> (2 N, ...)."""
-    assert x is not None
     return torch.cat((x, x))
 
 
@@ -88,12 +101,3 @@ def _columns(weight: torch.Tensor) -> torch.Tensor:
 def _norm(new: nn.LayerNorm, old: nn.LayerNorm) -> None:
     new.weight.copy_(_rows(old.weight))
     new.bias.copy_(_rows(old.bias))
-
-
-def _copy(new: nn.Module, old: nn.Module) -> None:
-    new.load_state_dict(old.state_dict())
-
-
-def _set(target: torch.Tensor | None, value: torch.Tensor) -> None:
-    assert target is not None
-    target.copy_(value)

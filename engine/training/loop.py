@@ -67,7 +67,7 @@ def train_model(
         saved = torch.load(path, weights_only=True)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
+        optimizer.load_state_dict(_in_order(saved["optimizer"], saved["names"], _names(model, optimizer)))
         step, spent_s = saved["step"], saved["spent_s"]
         console.print(f"resumed at step {step}, {spent_s / 60:.1f} min")
 
@@ -121,10 +121,22 @@ def _save(
     partial = path.with_suffix(".partial")
     saved = {
         "model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
-        "step": step, "spent_s": spent_s,
+        "names": _names(model, optimizer), "step": step, "spent_s": spent_s,
     }  # fmt: skip
     torch.save(saved, partial)
     partial.rename(path)
+
+
+def _names(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
+    """Names of the parameters in the optimizer's own order."""
+    known = {id(p): name for name, p in model.named_parameters()}
+    return [known[id(p)] for group in optimizer.param_groups for p in group["params"]]
+
+
+def _in_order(saved: dict, before: list[str], now: list[str]) -> dict:
+    """An optimizer's state for parameters that stand in another order than when it was saved."""
+    at = {name: i for i, name in enumerate(before)}
+    return {**saved, "state": {i: saved["state"][at[name]] for i, name in enumerate(now) if at[name] in saved["state"]}}
 
 
 def _line(figures: Figures) -> str:
