@@ -231,7 +231,10 @@ def _train(arguments: list[str]) -> int:
     from importlib import import_module
 
     parts = {
-        "encoder": ("engine.training.encoder", "the small causal speech encoder, on aligned phones"),
+        "pretrain": ("engine.training.pretrain", "a speech encoder by masked prediction of clustered units"),
+        "encoder": ("engine.training.encoder", "the causal speech encoder, on aligned phones"),
+        "distill": ("engine.training.distill", "a causal student of a non-causal teacher"),
+        "units": ("engine.training.units", "the encoder's discrete content units (k-means)"),
         "viseme": ("plugins.viseme.training", "the viseme plugin, on reference curves and captured motion"),
     }
     if not arguments or arguments[0] not in parts:

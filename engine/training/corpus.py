@@ -6,7 +6,7 @@ random telephone or network codec, because that is how real voices arrive.
 
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,6 +157,30 @@ def read_real(labels: Path, sounds: Path, limit: int | None = None) -> list[Clip
         Clip(row["name"], "real", "real", _phones(row), decode(str(sounds / f"{row['name']}.g722"), "g722"))
         for row in rows
     ]
+
+
+SOUND_ENDINGS = (".g722", ".wav", ".flac", ".opus", ".ogg", ".mp3")
+PIECE_S, LEAST_S = 12.0, 1.0
+
+
+def read_sounds(folder: Path, leave_out: Sequence[str] = ()) -> list[Clip]:
+    """Recordings below a folder, in name order and in pieces of 12 s, without labels. leave_out: stems of names.
+
+    Raises MediaError when there is none.
+    """
+    paths = sorted(p for p in folder.rglob("*") if p.suffix in SOUND_ENDINGS and p.stem not in leave_out)
+    clips, size = [], round(PIECE_S * SAMPLE_RATE_HZ)
+    for path in paths:
+        samples = decode(str(path), "g722" if path.suffix == ".g722" else None)
+        pieces = [samples[at : at + size] for at in range(0, len(samples), size)]
+        clips += [
+            Clip(f"{path.stem}_{k}", folder.name, "train", (), piece)
+            for k, piece in enumerate(pieces)
+            if len(piece) >= LEAST_S * SAMPLE_RATE_HZ
+        ]
+    if not clips:
+        raise MediaError(f"{folder}: no recordings here")
+    return clips
 
 
 def split_of(clips: Iterable[Clip], split: str) -> list[Clip]:

@@ -86,13 +86,16 @@ class Hubert(nn.Module, Stage):
         """What the convolutions read, (B, channels, T): scaled samples, or log-mels at 100 Hz."""
         return samples[:, None] * self.config.gain if self.mel is None else self.mel(samples).transpose(1, 2)
 
-    def layers_of(self, heard: torch.Tensor, masked=None) -> Iterator[torch.Tensor]:
-        """Hidden states from what `hear` gave. masked: changes the projected frames (B, T, width), for pre-training."""
+    def layers_of(self, heard: torch.Tensor, masked=None, causal: bool = True) -> Iterator[torch.Tensor]:
+        """Hidden states from what `hear` gave. masked: changes the projected frames (B, T, width), for pre-training.
+
+        causal=False: attention and positional convolution see the whole clip (a teacher's way of hearing).
+        """
         h = self._project(self.convolutions(heard, self._silence()))
         h = masked(h) if masked is not None else h
         if self.position is not None:
-            h = self.position(h)
-        yield from self._through(h, causal=True)
+            h = self.position(h) if causal else self.position.stock(h)
+        yield from self._through(h, causal)
 
     def init_state(self, slots: int) -> HubertState:
         config = self.config
