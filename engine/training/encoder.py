@@ -32,7 +32,7 @@ from engine.training.spectra import STRETCH, mask_patches, stretch_time, tempos,
 SECONDS, BATCH = 4.0, 16
 FRAMES = round(SECONDS * 50)
 DELAY_WEIGHTS = (1.0, 1.0, 0.7)
-DROPOUT = 0.1
+DROPOUT = 0.05
 SIZES = {
     "tiny": SpeechConfig(replace(SMALL, width=96, layers=2, heads=2, feed_forward=256)),  # to try a command with
     "first": SpeechConfig(replace(SMALL, width=192, heads=4, feed_forward=768)),
