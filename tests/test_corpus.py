@@ -16,8 +16,10 @@ from engine.training.corpus import CODECS, decode, read_corpus, split_of, throug
 from engine.training.encoder import PhoneLoss, balance
 from engine.training.extra_speech import italian_phones
 from engine.training.loop import Schedule, train_model
+from engine.training.phone_batches import PhoneBatches
 from engine.training.phone_figures import phone_figures
 from engine.training.phones import frame_labels
+from engine.training.prefetch import Prefetch
 
 PHRASE = (("sil", 0.0, 0.2), ("AA", 0.2, 0.5), ("P", 0.5, 0.6), ("IY", 0.6, 0.9), ("M", 0.9, 1.0), ("sil", 1.0, 1.4))
 
@@ -110,15 +112,20 @@ def test_trains_and_resumes_to_the_same_weights(clips, tmp_path):
     sizes = {"mels": 16, "channels": 8, "width": 16, "layers": 1, "heads": 2, "context": 10, "feed_forward": 16}
     tiny = SpeechConfig(replace(SMALL, conv_frames=3, **sizes))
 
-    def run(folder, steps):
+    def run(folder, steps, workers=0):
         torch.manual_seed(0)
-        loss = PhoneLoss(SpeechEncoder(tiny), *balance([clips], [1.0]), seed=0)
+        loss = PhoneLoss(SpeechEncoder(tiny))
+        batches = Prefetch(PhoneBatches(*balance([clips], [1.0]), 16, tiny.delays, seed=0, rows=4), workers)
         schedule = Schedule(steps, 60.0, warmup=1, decay_from=0.999, evaluate_every=3)
-        return train_model(loss, loss, lambda model, step: {"step": float(step)}, folder, schedule)
+        trained = train_model(
+            loss, lambda step: loss(*batches(step)), lambda model, step: {"step": float(step)}, folder, schedule
+        )
+        batches.close()
+        return trained
 
     unbroken = run(tmp_path / "a", 6)
     run(tmp_path / "b", 3)
-    resumed = run(tmp_path / "b", 6)
+    resumed = run(tmp_path / "b", 6, workers=2)  # batches are the same, whoever makes them
     for (name, p), q in zip(unbroken.named_parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(p, q, atol=1e-6, rtol=0, msg=name)
     figures = phone_figures(resumed.encoder, clips)

@@ -21,16 +21,15 @@ from engine.features.hubert import SMALL
 from engine.features.phones import BILABIAL, PHONES, SIL, indices
 from engine.features.speech_encoder import SpeechConfig, SpeechEncoder
 from engine.features.speech_files import load_speech_encoder, save_speech_encoder
-from engine.training.augment import Augmentation
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, read_rows, split_of
 from engine.training.grow import widen
 from engine.training.loop import Figures, Schedule, train_model
+from engine.training.phone_batches import PhoneBatches
 from engine.training.phone_figures import phone_figures
-from engine.training.phones import GESTURE_TABLE, frame_labels
-from engine.training.spectra import STRETCH, mask_patches, stretch_time, tempos, warp_tract
+from engine.training.phones import GESTURE_TABLE
+from engine.training.prefetch import Prefetch
 
-SECONDS, BATCH = 4.0, 16
-FRAMES = round(SECONDS * 50)
+BATCH = 16
 DELAY_WEIGHTS = (1.0, 1.0, 0.7)
 DROPOUT = 0.05
 SIZES = {
@@ -41,37 +40,19 @@ SIZES = {
 
 
 class PhoneLoss(nn.Module):
-    """Loss of an encoder on batches made from the step number."""
+    """Loss of an encoder on batches of `PhoneBatches`."""
 
-    def __init__(self, encoder: SpeechEncoder, clips: list[Clip], shares: np.ndarray, seed: int):
+    def __init__(self, encoder: SpeechEncoder):
         super().__init__()
-        self.encoder, self.clips, self.shares, self.seed = encoder, clips, shares, seed
-        self.augmentation = Augmentation(clips, SECONDS * STRETCH[1], seed)
+        self.encoder = encoder
         weights = torch.ones(len(PHONES))
         weights[SIL], weights[indices(BILABIAL)] = 0.6, 1.5
         self.weights = nn.Buffer(weights)
         self.gestures = nn.Buffer(torch.tensor(GESTURE_TABLE, dtype=torch.float32))
         self.missed = nn.Buffer(torch.tensor([3.0, 2.0, 1.5, 1.0]))
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Varied log-mels (B, 2 frames, mels), and labels (B, delays, frames), -100 where nothing was heard yet."""
-        random = self.augmentation.random = np.random.default_rng((self.seed, step))
-        chosen = random.choice(len(self.clips), BATCH, p=self.shares)
-        factors = tempos(random, BATCH)
-        samples = np.empty((BATCH, self.augmentation.length // 320 * 320), np.float32)
-        labels = np.full((BATCH, len(self.encoder.config.delays), FRAMES), -100)
-        for row, (i, factor) in enumerate(zip(chosen, factors, strict=True)):
-            excerpt = self.augmentation(self.clips[i])
-            samples[row] = excerpt.samples[: samples.shape[1]]
-            truth = frame_labels(tuple((p, a / factor, b / factor) for p, a, b in excerpt.phones), FRAMES)
-            for k, ticks in enumerate(self.encoder.config.delays):
-                labels[row, k, 2 * ticks :] = truth[: FRAMES - 2 * ticks]
-        with torch.no_grad():
-            mel = stretch_time(self.encoder.mel(torch.from_numpy(samples)), factors, 2 * FRAMES)
-            return mask_patches(warp_tract(mel, random), random), torch.from_numpy(labels)
-
-    def forward(self, step: int) -> tuple[torch.Tensor, Figures]:
-        mel, labels = self.batch(step)
+    def forward(self, mel: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, Figures]:
+        """mel: (B, 2 T, mels); labels: (B, delays, T), negative where nothing is known."""
         content = self.encoder.content(mel)
         phones, gestures = self.encoder.phone_logits(content), self.encoder.gesture_logits(content)
         total, figures = content.new_zeros(()), {}
@@ -120,13 +101,18 @@ def train(
     start: Path | None = None,
     decay_from: float = 0.5,
     average: float = 0.999,
+    batch: int = BATCH,
+    every: int = 250,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> dict:
     """Train, write the best weights to `out` (by default best.safetensors of the run), and return their figures.
 
     corpus: folder with manifest.jsonl and real_en.jsonl. extra: further folders of the same form, each drawn with
     its share (1/4 if none is given) against the corpus's 1. sounds: the real prompts, for validation only. start:
     weights to begin with; those of half the width are widened. A run goes on from its checkpoint, also with more
-    minutes or steps than before: its rate then rises again to where it stands in the longer schedule.
+    minutes or steps than before: its rate then rises again to where it stands in the longer schedule. device, workers:
+    where the network trains, and how many processes make its batches.
     """
     torch.manual_seed(seed)
     cache = run.parent / "corpus"
@@ -135,7 +121,9 @@ def train(
     real = read_real(corpus / "real_en.jsonl", sounds)
     encoder = begin(config or SpeechConfig(), start, seed)
     shares = [1.0, *(extra_shares or [0.25] * len(extra))]
-    loss = PhoneLoss(encoder, *balance(groups, shares), seed)
+    made = PhoneBatches(*balance(groups, shares), encoder.mel.filters.shape[1], encoder.config.delays, seed, batch)
+    batches = Prefetch(made, workers, device)  # before CUDA is touched
+    loss = PhoneLoss(encoder).to(device)
     watched = split_of(clips, "valid")[::3]
     log = run / "figures.jsonl"
     past = read_rows(log) if resume and log.is_file() else []
@@ -159,8 +147,14 @@ def train(
             for key in ("phone", "viseme", "closure")
         }
 
-    schedule = Schedule(steps, minutes, rate, decay_from=decay_from, average=average)
-    train_model(loss, loss, evaluate, run, schedule, resume)
+    def loss_of(step: int) -> tuple[torch.Tensor, Figures]:
+        mel, labels = batches(step)
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            return loss(mel, labels)
+
+    schedule = Schedule(steps, minutes, rate, decay_from=decay_from, average=average, evaluate_every=every)
+    train_model(loss, loss_of, evaluate, run, schedule, resume)
+    batches.close()
     return best
 
 
@@ -192,6 +186,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--average", type=float, default=0.999, help="how slowly the averaged weights follow")
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--start", type=Path, default=None, help="weights to begin with; half the width is widened")
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--every", type=int, default=250, help="steps between evaluations and checkpoints")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--workers", type=int, default=0, help="processes that make batches (with cuda: one per core)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fresh", action="store_true", help="do not resume the run in --run")
     options = vars(parser.parse_args(argv))

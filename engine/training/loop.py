@@ -64,7 +64,7 @@ def train_model(
     path = folder / "latest.pt"
     step, spent_s = 0, 0.0
     if resume and path.is_file():
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(_in_order(saved["optimizer"], saved["names"], _names(model, optimizer)))

@@ -54,7 +54,7 @@ class MaskedUnits(nn.Module):
 
     def forward(self, mel: torch.Tensor, labels: torch.Tensor, step: int) -> tuple[torch.Tensor, Figures]:
         """Loss and figures of one batch; the step draws the masks."""
-        masked = spans_of(labels.shape, np.random.default_rng((self.seed, step, 1)))
+        masked = spans_of(labels.shape, np.random.default_rng((self.seed, step, 1))).to(labels.device)
         scores = self.scores(mel, masked)
         frames = labels.shape[1] - self.delay
         scores, labels, masked = scores[:, self.delay :], labels[:, :frames], masked[:, :frames]

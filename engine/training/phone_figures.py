@@ -33,7 +33,8 @@ def posteriors(encoder: SpeechEncoder, clips: list[Clip]) -> list[np.ndarray]:
         for row, i in enumerate(some):
             n = frames[row] * FRAME_SAMPLES
             batch[row, :n] = torch.from_numpy(clips[i].samples[:n].astype(np.float32)) / 32768
-        phones = encoder.phone_logits(encoder(batch).content).softmax(-1).numpy()
+        content = encoder(batch.to(encoder.phone_head.weight.device)).content
+        phones = encoder.phone_logits(content).softmax(-1).cpu().numpy()
         for row, i in enumerate(some):
             late = [2 * ticks for ticks in encoder.config.delays]
             out[i] = np.stack([phones[row, d : d + frames[row], k] for k, d in enumerate(late)])

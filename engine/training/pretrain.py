@@ -14,11 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from engine.features.log_mel import LogMel
 from engine.features.speech_files import load_speech_encoder, save_speech_encoder
 from engine.training.corpus import Clip, read_corpus, read_sounds, split_of
-from engine.training.encoder import BATCH, FRAMES, SIZES, balance, begin
+from engine.training.encoder import BATCH, SIZES, balance, begin
 from engine.training.loop import Figures, Schedule, train_model
 from engine.training.masking import Batches, MaskedUnits, with_units
+from engine.training.phone_batches import FRAMES
+from engine.training.prefetch import Prefetch
 from engine.training.units import Clusters, FeaturesOf, cepstra, cluster, features_of, layer_of, sample_frames
 
 WATCHED = 20  # every so many clips one is held out
@@ -69,6 +72,8 @@ def pretrain(
     limit: int | None = None,
     batch: int = BATCH,
     every: int = 250,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> Path:
     """All rounds; minutes and steps are those of one round. Returns the weights of the last one.
 
@@ -88,16 +93,26 @@ def pretrain(
         own = [[with_units(clip, next(found)) for clip in group] for group in groups]
         model = MaskedUnits(begin(SIZES[size], start, seed), count, causal, seed)
         trained, watched = (
-            Batches(*_balanced(some), model.encoder.mel, FRAMES, batch, seed + number)
+            Batches(*_balanced(some), LogMel(model.encoder.config.hubert.mels), FRAMES, batch, seed + number)
             for some in ([[c for i, c in enumerate(g) if i % WATCHED] for g in own], [g[::WATCHED] for g in own])
         )
 
-        def loss_of(step: int, model=model, batches=trained) -> tuple[torch.Tensor, Figures]:
-            return model(*batches(step), step)
+        batches = Prefetch(trained, workers, device)  # before CUDA is touched
+        model = model.to(device)
+
+        def loss_of(step: int, model=model, batches=batches) -> tuple[torch.Tensor, Figures]:
+            mel, labels = batches(step)
+            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+                return model(mel, labels, step)
 
         averaged = train_model(
-            model, loss_of, _judge(watched), folder, Schedule(steps, minutes, rate, evaluate_every=every)
+            model,
+            loss_of,
+            _judge(Prefetch(watched, 0, device)),
+            folder,
+            Schedule(steps, minutes, rate, evaluate_every=every),
         )
+        batches.close()
         assert isinstance(averaged, MaskedUnits)
         save_speech_encoder(averaged.encoder, out)
         encoder, start = load_speech_encoder(out), None
@@ -110,7 +125,7 @@ def _balanced(groups: list[list[Clip]]) -> tuple[list[Clip], np.ndarray]:
     return balance(groups, [sum(len(clip.samples) for clip in group) ** 0.5 for group in groups])
 
 
-def _judge(batches: Batches) -> Callable[[nn.Module, int], Figures]:
+def _judge(batches: Callable) -> Callable[[nn.Module, int], Figures]:
     """Figures on the same held-out batches with the same masks at every evaluation."""
 
     @torch.inference_mode()
@@ -142,6 +157,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--every", type=int, default=250, help="steps between evaluations and checkpoints")
     parser.add_argument("--start", type=Path, default=None)
     parser.add_argument("--limit", type=int, default=None, help="clips per folder")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--workers", type=int, default=0, help="processes that make batches")
     parser.add_argument("--bidirectional", action="store_true", help="a teacher that hears the whole clip")
     parser.add_argument("--seed", type=int, default=0)
     options = vars(parser.parse_args(argv))
