@@ -16,7 +16,7 @@ from engine.training.speech.labels import CONSONANTS, VOWELS, segments_of, words
 from engine.training.speech.layouts import read_common_voice, read_librispeech
 from engine.training.speech.packages import extra_output
 from engine.training.speech.synthesizer import UNIT_S, Said
-from engine.training.speech.texts import make_jobs, split_of_voice
+from engine.training.speech.texts import leaks, make_jobs, split_of_voice
 
 RATE = 16_000
 TOKENS = "mˈA mˈɑm"  # may, mom
@@ -85,6 +85,18 @@ def test_jobs_are_seeded_and_share_nothing_between_splits():
     train = [job for job in jobs if job.split == "train"]
     assert len(mixed) / len(train) == pytest.approx(0.4, abs=0.05)
     assert len({job.voice.split("+")[0] for job in jobs[:28]}) == 28  # any beginning holds all voices
+
+
+def test_what_another_corpus_tests_with_stays_unsaid():
+    other = make_jobs(seed=5)
+    held = [job for job in other if job.split != "train"]
+    leak = leaks(job.text.lower() for job in held)
+    assert all(leak(job.text) for job in held)
+    mine = [job for job in make_jobs(seed=6) if not leak(job.text)]
+    assert len(mine) > 300 and not {job.text for job in mine} & {job.text for job in held}
+    template = next(job for job in held if job.source == "template")
+    refilled = [job.text for job in make_jobs(seed=7) if job.source == "template" and leak(job.text)]
+    assert any(text != template.text for text in refilled)  # other words in the same frame are caught too
 
 
 class FakeSynthesizer:

@@ -18,7 +18,7 @@ from engine.training.speech.edges import agreement, refine, snap
 from engine.training.speech.labels import segments_of, words_of
 from engine.training.speech.packages import fetch
 from engine.training.speech.synthesizer import UNIT_S, Said, Synthesizer
-from engine.training.speech.texts import Job, make_jobs
+from engine.training.speech.texts import Job, leaks, make_jobs, spoken_in
 
 SECONDS = (2.0, 12.0)
 MOST_LAG_S, LEAST_CORRELATION = 0.04, 0.50
@@ -32,10 +32,12 @@ def build(
     minutes: float | None = None,
     seed: int = 0,
     mixed: float = 0.0,
+    avoid: Path | None = None,
 ) -> dict[str, float]:
     """Make as many utterances, or as many minutes of speech, as asked; returns how many there are now.
 
-    work: where packages are kept. mixed: share of training utterances by mixtures of two voices.
+    work: where packages are kept. mixed: share of training utterances by mixtures of two voices. avoid: a corpus whose
+    validation and test texts are not said, so that both may train together.
     """  # fmt: skip
     from rich.progress import Progress
 
@@ -43,7 +45,11 @@ def build(
     manifest, refused = out / "manifest.jsonl", out / "dropped.jsonl"
     rows = _whole_rows(manifest)
     done = {row["id"] for row in (*rows, *_whole_rows(refused))}
-    jobs = make_jobs(seed, mixed)[:utterances]
+    jobs = make_jobs(seed, mixed)
+    if avoid:
+        leak = leaks(spoken_in(read_rows(avoid / "manifest.jsonl")))
+        jobs = [job for job in jobs if not leak(job.text)]
+    jobs = jobs[:utterances]
     made_s, goal_s = sum(row["duration_s"] for row in rows), (minutes or np.inf) * 60
     if not all(job.id in done for job in jobs) and made_s < goal_s:
         synthesizer = Synthesizer(fetch(work))

@@ -18,6 +18,7 @@ def make_parser() -> argparse.ArgumentParser:
     build.add_argument("--utterances", type=int, metavar="N", help="the first N of the list (default: all)")
     build.add_argument("--minutes", type=float, metavar="M", help="stop when there is so much speech")
     build.add_argument("--mixed", type=float, default=0.0, metavar="SHARE", help="of utterances by mixed voices")
+    build.add_argument("--avoid", type=Path, metavar="DIR", help="a corpus whose validation and test texts stay unsaid")
     build.add_argument("--seed", type=int, default=0)
     check = commands.add_parser("check", help="validate a corpus: fields, times, sound, splits")
     check.add_argument("folder", type=Path, metavar="DIR")
@@ -37,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.what == "build":
         from engine.training.speech.build import build
 
-        made = build(options.out, options.work, options.utterances, options.minutes, options.seed, options.mixed)
+        made = build(
+            options.out, options.work, options.utterances, options.minutes, options.seed, options.mixed, options.avoid
+        )
         print(json.dumps(made))
     elif options.what == "read":
         from engine.training.speech.layouts import import_layout

@@ -6,7 +6,7 @@ Train, validation and test share neither a voice nor a text: sentences are split
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +112,30 @@ def fill(template: str, slots: dict[str, list[str]], chance: random.Random) -> s
     text = re.sub(r"\{(\w+)\}", word, template)
     text = re.sub(r"\b([Aa]) (?=[aeio])(?!one)", r"\1n ", text)
     return re.sub(r"([.!?] )([a-z])", lambda match: match[1] + match[2].upper(), text)
+
+
+def spoken_in(rows: Iterable[dict]) -> list[str]:
+    """What validation and test voices of another corpus say, in small letters."""
+    return [row["text"].lower() for row in rows if row["split"] != "train"]
+
+
+def leaks(said: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a text holds a sentence of `said`, or stands in a template that made one of them."""
+    kept = list(said)
+    sentences_of_texts = {sentence for text in kept for sentence in _sentences(text)}
+    templates = [row[3].lower() for row in read_table(TEMPLATES) if row[0] == "tmpl"]
+    frames = [re.compile(re.sub(r"\\{\w+\\}", ".+?", re.escape(template)) + "[.!?]?") for template in templates]
+    taken = [frame for frame in frames if any(frame.fullmatch(text) for text in kept)]
+
+    def leak(text: str) -> bool:
+        small = text.lower()
+        return bool(_sentences(small) & sentences_of_texts) or any(frame.fullmatch(small) for frame in taken)
+
+    return leak
+
+
+def _sentences(text: str) -> set[str]:
+    return {part.strip() for part in re.split(r"(?<=[.!?])\s+", text.lower()) if part.strip()}
 
 
 def split_of_voice(voice: str) -> str:
