@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _guarded(lambda: _train(arguments[1:]))
     if arguments[:1] == ["corpus"]:
         return _guarded(lambda: _corpus(arguments[1:]))
+    if arguments[:2] == ["bench", "encoder"]:
+        return _guarded(lambda: _bench_encoder(arguments[2:]))
     if arguments[:2] == ["bench", "quality"]:
         return _guarded(lambda: _bench_quality(arguments[2:]))
     parser = make_parser()
@@ -102,8 +104,9 @@ def make_parser() -> argparse.ArgumentParser:
     identities = _add(commands, "identities", "the persons that are ready", _identities, [common, picture])
     identities.add_argument("--picture", metavar="OUT.png", help="draw them")
 
-    bench = _add(commands, "bench", "milliseconds per picture; quality of lips", _bench, [common, picture])
-    bench.add_argument("what", metavar="WHAT", choices=("render", "quality"), help="render; quality (own options)")
+    bench = _add(commands, "bench", "milliseconds per picture or tick; quality of lips", _bench, [common, picture])
+    bench.add_argument("what", metavar="WHAT", choices=("render", "encoder", "quality"),
+                       help="render; encoder and quality (own options)")
     bench.add_argument("--json", metavar="FILE.json", help="write the figures")
     bench.add_argument("--pictures", type=int, default=100, metavar="N", help="how many are drawn (default 100)")
     bench.add_argument("--threads", type=int, default=1, metavar="N", help="at most (default 1)")
@@ -192,6 +195,12 @@ def _bench(options: argparse.Namespace) -> None:
     print_bench(report)
     if options.json:
         write_text(options.json, json.dumps(report, indent=1) + "\n")
+
+
+def _bench_encoder(arguments: list[str]) -> None:
+    from engine.bench_encoder import main
+
+    main(arguments)
 
 
 def _bench_quality(arguments: list[str]) -> None:

@@ -39,10 +39,6 @@ class CausalAttention(nn.Module):
         qkv = self.qkv(x).view(batch, time, 3, self.heads, self.head_width).permute(2, 0, 3, 1, 4)
         return qkv[0] * self.scale, qkv[1], qkv[2]
 
-    def _merge(self, weights: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        y = weights @ values
-        return self.out(y.transpose(1, 2).flatten(2))
-
     def forward(self, x: torch.Tensor, causal: bool = True) -> torch.Tensor:
         """All frames at once: (B, T, width), with the mask that streaming implies, or without any."""
         q, k, v = self._split(x)
@@ -56,13 +52,21 @@ class CausalAttention(nn.Module):
         return self._merge(self.dropout(scores.softmax(-1)), v)
 
     def step(self, cache: RingCache, x: torch.Tensor, window: RingWindow) -> torch.Tensor:
-        """The next frames: (S, T, width); writes the cache in place."""
+        """The next frames: (S, T, width); writes the cache in place.
+
+        Past and own frames are multiplied apart, so that no executor has to join or copy whole caches.
+        """
         q, k, v = self._split(x)
-        write(cache, window, k, v)
-        scores = q @ cache.keys.transpose(2, 3)
+        size = cache.keys.shape[2]
+        scores = torch.cat((q @ cache.keys.transpose(2, 3), q @ k.transpose(2, 3)), -1)
         if self.bias is not None:
             scores = scores + self.bias[:, window.distance].transpose(0, 1)
         # where, not addition: an unwritten entry may hold NaN
-        scores = torch.where(window.readable[:, None], scores, float("-inf"))
-        used = window.readable.any(1)[:, None, :, None]
-        return self._merge(scores.softmax(-1), torch.where(used, cache.values, 0.0))
+        weights = torch.where(window.readable[:, None], scores, float("-inf")).softmax(-1)
+        used = window.readable.any(1)[:, None, :size, None]
+        y = weights[..., :size] @ torch.where(used, cache.values, 0.0) + weights[..., size:] @ v
+        write(cache, window, k, v)
+        return self.out(y.transpose(1, 2).flatten(2))
+
+    def _merge(self, weights: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        return self.out((weights @ values).transpose(1, 2).flatten(2))
