@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.errors import MediaError
+from engine.errors import MediaError, WeightsError
 from engine.features import SpeechConfig, SpeechEncoder, load_encoder
 from engine.features.hubert import SMALL
 from engine.features.phones import PHONE_INDEX, PHONES, VISEME_OF_PHONE
@@ -130,6 +130,36 @@ def test_trains_and_resumes_to_the_same_weights(clips, tmp_path):
         torch.testing.assert_close(p, q, atol=1e-6, rtol=0, msg=name)
     figures = phone_figures(resumed.encoder, clips)
     assert set(figures) == {0, 1, 2} and 0.0 <= figures[1]["closure"] <= 1.0
+
+
+def test_a_run_goes_on_with_a_part_that_it_did_not_have(clips, tmp_path):
+    """Old parameters keep their values and their optimizer state, a new one begins fresh, a strange file is refused."""
+
+    def run(model, steps):
+        schedule = Schedule(steps, 60.0, rate=1e-2, warmup=1, evaluate_every=3)
+        return train_model(model, lambda step: (model(torch.ones(1, 2)).sum(), {}), lambda m, s: {}, tmp_path, schedule)
+
+    torch.manual_seed(0)
+    small = torch.nn.Sequential(torch.nn.Linear(2, 3))
+    run(small, 3)
+    grown = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+    fresh = grown[1].weight.clone()
+    run(grown, 3)  # it has ended: nothing moves
+    assert torch.equal(grown[0].weight, small[0].weight) and torch.equal(grown[1].weight, fresh)
+    run(grown, 6)
+    names = torch.load(tmp_path / "latest.pt", weights_only=True)["names"]
+    assert names == ["0.weight", "1.weight", "0.bias", "1.bias"]
+    with pytest.raises(WeightsError, match=r"1\.weight, which is no part"):
+        run(torch.nn.Sequential(torch.nn.Linear(2, 3)), 9)
+
+
+def test_batches_show_the_mouth_that_belongs_to_their_phones(clips):
+    mel, labels, mouths = PhoneBatches(*balance([clips], [1.0]), 16, (0, 1), seed=0, rows=6)(0)
+    assert mel.shape == (6, 400, 16) and labels.shape == (6, 2, 200) and mouths.shape == (6, 200, 17)
+    shut, vowel, silence = (labels[:, 0] == PHONE_INDEX[name] for name in ("P", "AA", "sil"))
+    assert mouths[..., 15][shut].mean() > 0.6 > 0.2 > mouths[..., 15][vowel].mean()
+    assert mouths[..., 0][vowel].mean() > 2 * mouths[..., 0][silence].mean()
+    assert torch.equal(labels[:, 1, 2:], labels[:, 0, :-2]) and (labels[:, 1, :2] < 0).all()
 
 
 def test_shipped_encoder_hears_silence_and_speech():

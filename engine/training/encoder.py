@@ -1,8 +1,8 @@
 """Trains the speech encoder on phone timings: `python -m engine train encoder`.
 
-Loss: phones by cross-entropy at 0, 1 and 2 ticks of delay, plus four gestures (lips shut, lip on
-teeth, lips rounded, nobody speaks), where a missed closure costs more than a false one. The
-figures of real speech are watched at every evaluation; the best averaged weights are kept.
+Loss: phones by cross-entropy at 0, 1 and 2 ticks of delay, plus four gestures (lips shut, lip on teeth, lips
+rounded, nobody speaks), where a missed closure costs more than a false one, plus the coefficients of the reference
+performance. The figures of real speech are watched at every evaluation; the best averaged weights are kept.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from engine.features.speech_files import load_speech_encoder, save_speech_encode
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, read_rows, split_of
 from engine.training.grow import widen
 from engine.training.loop import Figures, Schedule, train_model
-from engine.training.phone_batches import PhoneBatches
+from engine.training.phone_batches import MOUTH, PhoneBatches
 from engine.training.phone_figures import phone_figures
 from engine.training.phones import GESTURE_TABLE
 from engine.training.prefetch import Prefetch
@@ -32,6 +32,7 @@ from engine.training.prefetch import Prefetch
 BATCH = 16
 DELAY_WEIGHTS = (1.0, 1.0, 0.7)
 DROPOUT = 0.05
+MOUTH_WEIGHT, MOUTH_SPREAD = 1.0, 0.12
 SIZES = {
     "tiny": SpeechConfig(replace(SMALL, width=96, layers=2, heads=2, feed_forward=256)),  # to try a command with
     "first": SpeechConfig(replace(SMALL, width=192, heads=4, feed_forward=768)),
@@ -50,11 +51,14 @@ class PhoneLoss(nn.Module):
         self.weights = nn.Buffer(weights)
         self.gestures = nn.Buffer(torch.tensor(GESTURE_TABLE, dtype=torch.float32))
         self.missed = nn.Buffer(torch.tensor([3.0, 2.0, 1.5, 1.0]))
+        # only asked while training: what the mouth does, so that content holds what lips need
+        self.mouth_head = nn.Linear(encoder.width, len(encoder.config.delays) * MOUTH)
 
-    def forward(self, mel: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, Figures]:
-        """mel: (B, 2 T, mels); labels: (B, delays, T), negative where nothing is known."""
+    def forward(self, mel: torch.Tensor, labels: torch.Tensor, mouths: torch.Tensor) -> tuple[torch.Tensor, Figures]:
+        """mel: (B, 2 T, mels); labels: (B, delays, T), negative where nothing is known; mouths: (B, T, MOUTH)."""
         content = self.encoder.content(mel)
         phones, gestures = self.encoder.phone_logits(content), self.encoder.gesture_logits(content)
+        shown = self.mouth_head(content).unflatten(-1, (-1, MOUTH))
         total, figures = content.new_zeros(()), {}
         for k, weight in enumerate(DELAY_WEIGHTS[: labels.shape[1]]):
             known = labels[:, k] >= 0
@@ -63,8 +67,12 @@ class PhoneLoss(nn.Module):
             gesture = F.binary_cross_entropy_with_logits(
                 gestures[:, :, k][known], self.gestures[truth], pos_weight=self.missed
             )
-            total = total + weight * (named + 0.5 * gesture)
+            late, frames = 2 * self.encoder.config.delays[k], mouths.shape[1]
+            error = (shown[:, late:, k] - mouths[:, : frames - late]) / MOUTH_SPREAD
+            mouth = F.smooth_l1_loss(error, torch.zeros_like(error))
+            total = total + weight * (named + 0.5 * gesture + MOUTH_WEIGHT * mouth)
             figures[f"ce{k}"] = named.item()
+            figures[f"mouth{k}"] = mouth.item()
             figures[f"acc{k}"] = (logits.argmax(-1) == truth).float().mean().item()
         return total, figures
 
@@ -148,9 +156,9 @@ def train(
         }
 
     def loss_of(step: int) -> tuple[torch.Tensor, Figures]:
-        mel, labels = batches(step)
+        batch = batches(step)
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            return loss(mel, labels)
+            return loss(*batch)
 
     schedule = Schedule(steps, minutes, rate, decay_from=decay_from, average=average, evaluate_every=every)
     train_model(loss, loss_of, evaluate, run, schedule, resume)

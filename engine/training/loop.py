@@ -1,8 +1,8 @@
 """The training loop: seeded, resumable, with averaged weights and a progress line.
 
-A checkpoint under runs/ holds model, average, optimizer, step and the minutes spent, so that
-training goes on where it stopped. Batches come from the step number, so a resumed run sees what
-an unbroken one would have seen.
+A checkpoint under runs/ holds model, average, optimizer, step and the minutes spent, so that training goes on where
+it stopped; parameters that a model has gained since then begin fresh. Batches come from the step number, so a resumed
+run sees what an unbroken one would have seen.
 """
 
 import time
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
+
+from engine.errors import WeightsError
 
 Figures = dict[str, float]
 
@@ -65,9 +67,14 @@ def train_model(
     step, spent_s = 0, 0.0
     if resume and path.is_file():
         saved = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(_in_order(saved["optimizer"], saved["names"], _names(model, optimizer)))
+        for module, tensors in ((model, saved["model"]), (average, saved["average"])):
+            strange = module.load_state_dict(tensors, strict=False).unexpected_keys
+            if strange:
+                raise WeightsError(
+                    f"{path}: holds {strange[0]}, which is no part of this model; use another run folder"
+                )
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict(_in_order(saved["optimizer"], saved["names"], _names(model, optimizer), groups))
         step, spent_s = saved["step"], saved["spent_s"]
         console.print(f"resumed at step {step}, {spent_s / 60:.1f} min")
 
@@ -133,10 +140,11 @@ def _names(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
     return [known[id(p)] for group in optimizer.param_groups for p in group["params"]]
 
 
-def _in_order(saved: dict, before: list[str], now: list[str]) -> dict:
-    """An optimizer's state for parameters that stand in another order than when it was saved."""
+def _in_order(saved: dict, before: list[str], now: list[str], groups: list[dict]) -> dict:
+    """An optimizer's state for parameters in another order than when it was saved; new ones begin without."""
     at = {name: i for i, name in enumerate(before)}
-    return {**saved, "state": {i: saved["state"][at[name]] for i, name in enumerate(now) if at[name] in saved["state"]}}
+    state = {i: saved["state"].get(at[name]) for i, name in enumerate(now) if name in at}
+    return {"param_groups": groups, "state": {i: own for i, own in state.items() if own is not None}}
 
 
 def _line(figures: Figures) -> str:
