@@ -2,7 +2,8 @@
 
     python -m benchmarks.causality --weights FILE --json F.json          # also writes F.png
 
-Any checkpoint: our own weights or a published HuBERT. The yardstick is the same network hearing the whole clip.
+Any checkpoint: our own weights or a published HuBERT. The yardstick is the same network hearing the whole clip, or
+another one (`--yardstick`: a distilled student is held to its teacher).
 For every look-ahead (where the structure has one: it is spent in the positional convolution) and every context,
 the causal form's features are compared with the yardstick's: cosine similarity per frame, and phone accuracy of one
 linear probe (ridge regression onto phones, fitted on the yardstick's features of training voices) on both; a second
@@ -72,13 +73,15 @@ def similarity(one: Features, other: Features) -> float:
     return float(np.concatenate(cosines).mean())
 
 
-def measure(trunk: Hubert, train: Sequence[Clip], valid: Sequence[Clip], layer: int, contexts: Sequence[int]) -> dict:
+def measure(
+    trunk: Hubert, yardstick: Hubert, train: Sequence[Clip], valid: Sequence[Clip], layer: int, contexts: Sequence[int]
+) -> dict:
     """The table of the module's docstring."""
 
     def labels_of(clips: Sequence[Clip], features: Features) -> Features:
         return [frame_labels(clip.phones, len(f)) for clip, f in zip(clips, features, strict=True)]
 
-    whole_train, whole = (features_of(trunk, clips, layer, causal=False) for clips in (train, valid))
+    whole_train, whole = (features_of(yardstick, clips, layer, causal=False) for clips in (train, valid))
     train_labels, labels = labels_of(train, whole_train), labels_of(valid, whole)
     probe = Probe(whole_train, train_labels)
     table: dict = {"whole_clip": {"probe_accuracy": probe.accuracy(whole, labels)}, "causal": []}
@@ -118,6 +121,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.causality", description=__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="our weights or a published HuBERT checkpoint")
+    parser.add_argument(
+        "--yardstick", type=Path, default=None, help="weights that hear the whole clip (default: these)"
+    )
     parser.add_argument("--allow-pickle", action="store_true")
     parser.add_argument("--layer", type=int, default=-1, help="hidden state to judge (default: the last)")
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
@@ -128,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     trunk = load_teacher(args.weights, args.allow_pickle).eval()
-    trunk = make_student(trunk, lookahead=0).eval() if trunk.config.lookahead else trunk
+    yardstick = load_teacher(args.yardstick, args.allow_pickle).eval() if args.yardstick else trunk
     clips = read_corpus(args.corpus, args.cache)
     order = np.random.default_rng(0)
     train, valid = (
@@ -136,7 +142,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for some in (split_of(clips, "train"), split_of(clips, "valid"))
     )
     table = {"weights": args.weights.name, "layer": args.layer, "clips": args.clips}
-    table |= measure(trunk, train, valid, args.layer, args.contexts)
+    table["yardstick"] = (args.yardstick or args.weights).name
+    table |= measure(trunk, yardstick, train, valid, args.layer, args.contexts)
     args.json.parent.mkdir(parents=True, exist_ok=True)
     args.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     draw(table, args.json.with_suffix(".png"))

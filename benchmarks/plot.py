@@ -38,7 +38,7 @@ def plot_lines(lines: Mapping[str, Sequence[tuple[float, float]]], x_name: str, 
         at = TOP + 20 * n
         pen.line([(WIDTH - RIGHT + 12, at), (WIDTH - RIGHT + 32, at)], colour, 3)
         pen.text((WIDTH - RIGHT + 38, at), name, INK, font, anchor="lm")
-    pen.text((LEFT, 12), title, INK, font)
+    pen.text((LEFT + 60, 12), title, INK, font)
     pen.text(((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14), x_name, INK, font, anchor="ms")
-    pen.text((8, TOP - 16), y_name, INK, font)
+    pen.text((8, 12), y_name, INK, font)
     return picture

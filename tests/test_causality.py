@@ -42,7 +42,7 @@ def test_more_of_the_clip_is_nearer_to_the_whole(tmp_path):
     """With look-ahead and context the causal form of a stock structure comes closer to the whole clip."""
     torch.manual_seed(0)
     trunk = Hubert(replace(TINY, position_kernel=16)).eval()
-    table = measure(trunk, clips(2), clips(2), layer=-1, contexts=(4, 60))
+    table = measure(trunk, trunk, clips(2), clips(2), layer=-1, contexts=(4, 60))
     rows = {(row["lookahead_ms"], row["context_ms"]): row["cosine"] for row in table["causal"]}
     assert set(rows) == {(ms, context) for ms in (0, 40, 80) for context in (80, 1200)}
     assert rows[80, 1200] > rows[0, 80]
