@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _guarded(lambda: _train(arguments[1:]))
     if arguments[:1] == ["corpus"]:
         return _guarded(lambda: _corpus(arguments[1:]))
+    if arguments[:1] == ["weights"]:
+        return _guarded(lambda: _weights(arguments[1:]))
     if arguments[:2] == ["bench", "encoder"]:
         return _guarded(lambda: _bench_encoder(arguments[2:]))
     if arguments[:2] == ["bench", "quality"]:
@@ -116,6 +118,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add(commands, "config", "all settings with their defaults", _config, [])
     commands.add_parser("train", help="train the shipped weights again: `visema train --help`")
     commands.add_parser("corpus", help="make, check or import aligned speech: `visema corpus --help`")
+    commands.add_parser("weights", help="list, verify or fetch weight files: `visema weights --help`")
     return parser
 
 
@@ -195,6 +198,12 @@ def _bench(options: argparse.Namespace) -> None:
     print_bench(report)
     if options.json:
         write_text(options.json, json.dumps(report, indent=1) + "\n")
+
+
+def _weights(arguments: list[str]) -> int:
+    from engine.weights import main
+
+    return main(arguments)
 
 
 def _bench_encoder(arguments: list[str]) -> None:

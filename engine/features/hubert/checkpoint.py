@@ -5,20 +5,21 @@ is named in the file's own words.
 """
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from engine.errors import WeightsError
-from engine.features.checkpoint import fit
+from engine.features.checkpoint import MODEL, fit, read_checkpoint, read_metadata, save_checkpoint
 from engine.features.hubert.config import BASE, LARGE, HubertConfig
 from engine.features.hubert.layouts import LAYOUTS, Layout
 from engine.features.hubert.model import Hubert
 from engine.features.weight_files import read_tensors
 
 Tensors = dict[str, torch.Tensor]
+NAME = "hubert"  # in the metadata of our own files
 
 
 def load_hubert(path: Path | str, allow_pickle: bool = False, heads: int | None = None, **streaming: Any) -> Hubert:
@@ -31,6 +32,8 @@ def load_hubert(path: Path | str, allow_pickle: bool = False, heads: int | None 
     found = Path(path)
     if found.is_dir():
         found = next((f for name in ("model.safetensors", "pytorch_model.bin") if (f := found / name).is_file()), found)
+    if found.is_file() and read_metadata(found).get(MODEL) == NAME:
+        return _load_own(found, streaming)
     theirs = read_tensors(found, "a HuBERT checkpoint (transformers, torchaudio, fairseq or HuBERT-soft)", allow_pickle)
     layout, tensors = _layout_of(theirs, found)
     config, names = _sizes(layout, tensors, found, heads or _told_heads(found))
@@ -38,6 +41,19 @@ def load_hubert(path: Path | str, allow_pickle: bool = False, heads: int | None 
     _refuse_strangers(layout, tensors, names, found)
     model = Hubert(replace(config, **streaming))
     fit(model, _join_qkv(ours), found)
+    return model.eval().requires_grad_(False)
+
+
+def save_hubert(model: Hubert, path: Path) -> None:
+    """Write weights (fp32) and sizes as safetensors, which `load_hubert` reads as it reads published files."""
+    save_checkpoint(path, NAME, asdict(model.config), model.state_dict(), half=False)
+
+
+def _load_own(path: Path, streaming: dict[str, Any]) -> Hubert:
+    table, tensors = read_checkpoint(path, NAME)
+    lists: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
+    model = Hubert(replace(HubertConfig(**lists), **streaming))
+    fit(model, tensors, path)
     return model.eval().requires_grad_(False)
 
 
