@@ -22,7 +22,7 @@ from engine.features.phones import PHONES, SIL
 from engine.training.align import aligned_phones, aligner, viterbi
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of
 from engine.training.phone_figures import posteriors, share
-from engine.training.phones import FRAME_S, VISEME_TABLE, frame_labels
+from engine.training.phones import FRAME_S, VISEME_OF, VISEME_TABLE, frame_labels
 
 
 def distance_to_boundary(phones: tuple, frames: int) -> np.ndarray:
@@ -34,7 +34,7 @@ def distance_to_boundary(phones: tuple, frames: int) -> np.ndarray:
 
 def limits(clips: list[Clip], probabilities: list[np.ndarray], delay: int) -> dict:
     """The figures of the module's docstring for one set and one look-ahead (an index of the encoder's delays)."""
-    truth, guess, again, far = [], [], [], []
+    truth, guess, seen, again, far = [], [], [], [], []
     for clip, p in zip(clips, probabilities, strict=True):
         frames = p.shape[1]
         labels = frame_labels(clip.phones, frames)
@@ -42,16 +42,17 @@ def limits(clips: list[Clip], probabilities: list[np.ndarray], delay: int) -> di
         again.append(viterbi(np.log(p[-1] + 1e-6), labels))
         truth.append(labels)
         guess.append(p[delay].argmax(-1))
+        seen.append((p[delay] @ VISEME_OF).argmax(-1))
         far.append(distance_to_boundary(clip.phones, frames))
-    truth, guess, again, far = (np.concatenate(x) for x in (truth, guess, again, far))
+    truth, guess, seen, again, far = (np.concatenate(x) for x in (truth, guess, seen, again, far))
     figures: dict = {"frames": len(truth)}
-    for name, classes in (("phone", np.arange(len(PHONES))), ("viseme", VISEME_TABLE)):
-        right = classes[guess] == classes[truth]
+    for name, classes, said in (("phone", np.arange(len(PHONES)), guess), ("viseme", VISEME_TABLE, seen)):
+        right = said == classes[truth]
         figures |= {
             f"{name}_all": share(right),
             f"{name}_20ms_inside": share(right[far > 0.02]),
             f"{name}_40ms_inside": share(right[far > 0.04]),
-            f"{name}_against_second_alignment": share(classes[guess] == classes[again]),
+            f"{name}_against_second_alignment": share(said == classes[again]),
             f"{name}_agreement_of_alignments": share(classes[again] == classes[truth]),
         }
     figures["share_20ms_inside"] = share(far > 0.02)

@@ -18,7 +18,7 @@ from torch import nn
 
 from engine.features.checkpoint import fit
 from engine.features.hubert import SMALL
-from engine.features.phones import BILABIAL, PHONES, SIL, indices
+from engine.features.phones import PHONES, SIL
 from engine.features.speech_encoder import SpeechConfig, SpeechEncoder
 from engine.features.speech_files import load_speech_encoder, save_speech_encoder
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, read_rows, split_of
@@ -47,7 +47,7 @@ class PhoneLoss(nn.Module):
         super().__init__()
         self.encoder = encoder
         weights = torch.ones(len(PHONES))
-        weights[SIL], weights[indices(BILABIAL)] = 0.6, 1.5
+        weights[SIL] = 0.6
         self.weights = nn.Buffer(weights)
         self.gestures = nn.Buffer(torch.tensor(GESTURE_TABLE, dtype=torch.float32))
         self.missed = nn.Buffer(torch.tensor([3.0, 2.0, 1.5, 1.0]))

@@ -13,7 +13,7 @@ from engine.features.phones import BILABIAL, LABIODENTAL, OPEN_VOWELS, PHONE_IND
 from engine.features.speech_encoder import SpeechEncoder
 from engine.features.speech_files import load_speech_encoder
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of
-from engine.training.phones import VISEME_TABLE, frame_labels
+from engine.training.phones import VISEME_OF, VISEME_TABLE, frame_labels
 
 NEAR = 2  # frames of 20 ms around a phone in which its event may fall
 
@@ -44,6 +44,7 @@ def posteriors(encoder: SpeechEncoder, clips: list[Clip]) -> list[np.ndarray]:
 def phone_figures(encoder: SpeechEncoder, clips: list[Clip]) -> dict[int, dict[str, float]]:
     """For each look-ahead in ticks: phone and viseme accuracy, closures, labiodentals.
 
+    viseme: of the twelve, the one whose phones are likeliest together (the encoder's side output `visemes`).
     closure: share of /p b m/ found at the threshold `bound` that 4 % of open-vowel frames exceed.
     closure25 / false25: found, and open-vowel frames lost, at a threshold of 0.25. labiodental: as
     closure, for /f v/.
@@ -56,6 +57,7 @@ def phone_figures(encoder: SpeechEncoder, clips: list[Clip]) -> dict[int, dict[s
     for k, ticks in enumerate(encoder.config.delays):
         mine = [p[k] for p in probabilities]
         guess = np.concatenate([p.argmax(-1) for p in mine])
+        seen = np.concatenate([(p @ VISEME_OF).argmax(-1) for p in mine])
         shut = np.concatenate([p[:, indices(BILABIAL)].sum(-1) for p in mine])
         bound = float(np.quantile(shut[open_frames], 0.96)) if open_frames.any() else 0.25
         closures = peaks(clips, mine, BILABIAL)
@@ -63,7 +65,7 @@ def phone_figures(encoder: SpeechEncoder, clips: list[Clip]) -> dict[int, dict[s
         teeth_bound = float(np.quantile(teeth[open_frames], 0.96)) if open_frames.any() else 0.25
         figures[ticks] = {
             "phone": share(guess == truth),
-            "viseme": share(VISEME_TABLE[guess] == VISEME_TABLE[truth]),
+            "viseme": share(seen == VISEME_TABLE[truth]),
             "closure": share(closures > bound),
             "bound": bound,
             "closure25": share(closures > 0.25),
