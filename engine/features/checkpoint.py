@@ -62,7 +62,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def fingerprint(module: torch.nn.Module) -> str:
-    """Twelve hexadecimal digits that stand for a module's weights: of the file they came from, if that is known."""
+    """Twelve hexadecimal digits that stand for a module's weights, in the file they came from where names differed."""
     return getattr(module, "origin", "") or fingerprint_of(module.state_dict())
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from engine.errors import WeightsError
-from engine.features.encoder import VOICE_FRAMES, loudness_db, mean_voice
 from engine.features.hubert import SMALL, Hubert, HubertConfig, HubertState
+from engine.features.levels import VOICE_FRAMES, loudness_db, mean_voice
 from engine.features.log_mel import LogMel
 from engine.features.phones import GESTURES, PHONES, SIL, VISEME_NAMES, VISEME_OF_PHONE
 from engine.features.pitch import Pitch
@@ -55,7 +55,7 @@ class SpeechEncoder(nn.Module, Stage):
 
     keep: side outputs to give, of SIDE_OUTPUTS and layer0 ... layerN. The phone and gesture heads need trained weights;
     a trunk without them (a published checkpoint) has random ones: read content, loudness, pitch and layers only.
-    origin: fingerprint of the weight file, by which motion weights know their encoder.
+    origin: fingerprint of a first encoder's file, by which motion weights know it; see `fingerprint`.
     """
 
     centroids: torch.Tensor

@@ -5,10 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from engine.features.checkpoint import MODEL, fingerprint_of, fit, read_checkpoint, read_metadata, save_checkpoint
+from engine.errors import WeightsError
+from engine.features.checkpoint import (
+    MODEL,
+    fingerprint,
+    fingerprint_of,
+    fit,
+    read_checkpoint,
+    read_metadata,
+    save_checkpoint,
+)
 from engine.features.hubert import SMALL
 from engine.features.speech_encoder import SpeechConfig, SpeechEncoder
+from engine.stage import Stage
 
 SHIPPED = Path(__file__).parents[1] / "assets" / "encoder_small.safetensors"
 NAME, FIRST = "speech-encoder", "small-encoder"
@@ -34,15 +45,21 @@ def load_speech_encoder(path: Path | str | None = None) -> SpeechEncoder:
     found = Path(path) if path else SHIPPED
     first = found.is_file() and read_metadata(found).get(MODEL) == FIRST
     table, tensors = read_checkpoint(found, FIRST if first else NAME)
-    origin = fingerprint_of(tensors)
-    if first:
-        config, tensors = of_first(table, tensors)
-    else:
-        config = SpeechConfig.read(table)
+    config, ours = of_first(table, tensors) if first else (SpeechConfig.read(table), tensors)
     encoder = SpeechEncoder(config)
-    fit(encoder, tensors, found)
-    encoder.origin = origin
+    fit(encoder, ours, found)
+    encoder.origin = fingerprint_of(tensors) if first else ""
     return encoder.eval().requires_grad_(False)
+
+
+def check_pair(encoder: nn.Module, motion: Stage) -> None:
+    """Raises WeightsError when a motion stage was trained on the features of other encoder weights."""
+    if motion.made_for and motion.made_for != (own := fingerprint(encoder)):
+        raise WeightsError(
+            f"the motion weights were trained on encoder {motion.made_for}, but the encoder loaded is {own}: "
+            "set features.weights to the encoder that belongs to them, or train them on this one "
+            "(visema train viseme --encoder FILE)"
+        )
 
 
 def of_first(table: dict, tensors: dict[str, torch.Tensor]) -> tuple[SpeechConfig, dict[str, torch.Tensor]]:

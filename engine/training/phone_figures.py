@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.features.encoder import FRAME_SAMPLES
+from engine.features.levels import FRAME_SAMPLES
 from engine.features.phones import BILABIAL, LABIODENTAL, OPEN_VOWELS, PHONE_INDEX, indices
 from engine.features.speech_encoder import SpeechEncoder
 from engine.features.speech_files import load_speech_encoder

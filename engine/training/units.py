@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.features.encoder import FRAME_SAMPLES
+from engine.features.levels import FRAME_SAMPLES
 from engine.features.log_mel import LogMel
 from engine.features.speech_encoder import SpeechEncoder
 from engine.features.speech_files import load_speech_encoder, save_speech_encoder

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.features import SmallEncoder
+from engine.features import SpeechEncoder
 from engine.frames import FPS, SpeechFeatures
 from engine.motion.articulation import A
 from engine.training.augment import Augmentation
@@ -79,7 +79,7 @@ def read_captured(capture: Path, without: tuple[str, ...]) -> list[tuple[Clip, n
 
 
 def make_examples(
-    encoder: SmallEncoder,
+    encoder: SpeechEncoder,
     clips: list[Clip],
     stress: dict[str, list],
     captured: list[tuple[Clip, np.ndarray]],

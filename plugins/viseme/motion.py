@@ -15,8 +15,8 @@ from torch import nn
 
 from engine.errors import WeightsError
 from engine.features.checkpoint import fingerprint, fit, read_checkpoint, save_checkpoint
-from engine.features.encoder import SmallEncoder
 from engine.features.phones import GESTURES
+from engine.features.speech_encoder import SpeechEncoder
 from engine.frames import FEATURE_FRAMES, SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
@@ -135,7 +135,7 @@ class Decoder(nn.Module, Stage):
         return [self._answer(joined, x.content, k) for k in range(len(self.heads))]
 
     @torch.no_grad()
-    def adopt(self, encoder: SmallEncoder) -> None:
+    def adopt(self, encoder: SpeechEncoder) -> None:
         """Take the encoder's gesture outputs, averaged over a tick's frames, as the gates' own."""
         self.made_for = fingerprint(encoder)
         self.config = replace(self.config, encoder=self.made_for)
