@@ -76,7 +76,7 @@ def make_encoder(model: str, lookahead: int | None) -> tuple[Stage, str]:
         if lookahead not in (None, *encoder.config.delays):
             raise ConfigError(f"--lookahead {lookahead}: the shipped weights answer for {encoder.config.delays} ticks")
         return encoder, "shipped"  # its look-ahead lies in its heads: the same step, whatever is read of it
-    streaming = {} if lookahead is None else {"lookahead": lookahead}
+    streaming: dict[str, Any] = {} if lookahead is None else {"lookahead": lookahead}
     if model in NAMED:
         torch.manual_seed(0)
         return Hubert(replace(NAMED[model], **streaming)).eval().requires_grad_(False), "random"

@@ -27,7 +27,10 @@ class CudaGraph(Stage):
         if not torch.cuda.is_available():
             raise DeviceError("engine.executor = 'graph' needs an NVIDIA GPU and a CUDA build of torch")
         self.device = torch.device(device)
-        self.stage = stage.to(self.device) if isinstance(stage, torch.nn.Module) else stage
+        self.stage = stage
+        module: Any = stage
+        if isinstance(module, torch.nn.Module):
+            module.to(self.device)  # in place
         self.lookahead, self.made_for, self.needs = stage.lookahead, stage.made_for, stage.needs
         self.shapes = [leaf.shape for leaf in tree_leaves(example)]
         self.captures = 0

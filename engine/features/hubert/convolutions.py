@@ -5,6 +5,7 @@ past begins as that layer's answer to it, so a stream equals the stock front end
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,6 +27,8 @@ class ConvState(State):
 class ConvLayer(nn.Module):
     """Convolution, norm, activation: (B, channels_in, T) -> (B, channels, T / stride)."""
 
+    norm: CausalGroupNorm | nn.LayerNorm | None
+
     def __init__(self, config: HubertConfig, number: int, channels_in: int):
         super().__init__()
         self.stride, kernel = config.strides[number], config.kernels[number]
@@ -34,7 +37,7 @@ class ConvLayer(nn.Module):
         last = number == len(config.kernels) - 1
         channels = config.width if last and not config.projection else config.channels
         self.conv = nn.Conv1d(channels_in, channels, kernel, self.stride, bias=config.conv_bias)
-        self.norm: nn.Module | None = None
+        self.norm = None
         if config.conv_norm == "group" and number == 0:
             self.norm = CausalGroupNorm(channels, config.horizon_s)
         elif config.conv_norm == "layer":
@@ -55,13 +58,13 @@ class ConvLayer(nn.Module):
         return self._rest(y, self.norm.step(norm, y) if isinstance(self.norm, CausalGroupNorm) else None)
 
     def _rest(self, y: torch.Tensor, normed: torch.Tensor | None) -> torch.Tensor:
-        norm = self.norm
+        norm: Any = self.norm
         if normed is not None:
             y = normed
-        elif isinstance(norm, nn.LayerNorm):
-            y = norm(y.transpose(1, 2)).transpose(1, 2)
         elif isinstance(norm, CausalGroupNorm):
             y = norm(y)  # over all of y
+        elif norm is not None:
+            y = norm(y.transpose(1, 2)).transpose(1, 2)
         return self.activate(y)
 
 
