@@ -16,6 +16,7 @@ from torch import nn
 from engine.errors import WeightsError
 
 Figures = dict[str, float]
+LONGEST_STEP_S = 90.0  # what is more was a pause (a stopped process, a sleeping machine) and does not count
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,11 @@ def train_model(
 
     folder.mkdir(parents=True, exist_ok=True)
     shown: Figures = {}
-    before = time.monotonic() - spent_s
+    before = time.monotonic()
     while True:
-        spent_s = time.monotonic() - before
+        now = time.monotonic()
+        spent_s += min(now - before, LONGEST_STEP_S)
+        before = now
         progress = max(step / schedule.steps, spent_s / 60 / schedule.minutes)
         ended = progress >= 1.0
         if ended or (step and step % schedule.evaluate_every == 0):
