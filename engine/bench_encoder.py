@@ -99,11 +99,12 @@ def speech(slots: int) -> torch.Tensor:
 def against_full_sequence(stage: Any, stepped: Stage, sound: torch.Tensor) -> float:
     """Largest difference between what the executor streams and the eager pass over the whole sequence."""
     slots, length = sound.shape[0], min(COMPARED, sound.shape[1])
-    whole = stage(sound[:, :length].flatten(1))
+    place = next(stage.parameters()).device
+    whole = stage(sound[:, :length].flatten(1).to(place))
     whole = whole if isinstance(whole, torch.Tensor) else whole.content
     state, worst = stepped.init_state(slots), 0.0
     for t in range(length):
-        answer = tree_leaves(stepped.step(state, sound[:, t].clone()))[0]
+        answer = tree_leaves(stepped.step(state, sound[:, t].clone().to(place)))[0]
         at = 2 * (t - stepped.lookahead)
         if at >= 0:
             worst = max(worst, float((answer.cpu() - whole[:, at : at + 2].cpu()).abs().max()))

