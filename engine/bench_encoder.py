@@ -68,14 +68,18 @@ def bench_encoder(
 def make_encoder(model: str, lookahead: int | None) -> tuple[Stage, str]:
     """The encoder and a word on its weights."""
     from engine.features import load_encoder
+    from engine.features.checkpoint import MODEL, read_metadata
     from engine.features.hubert import NAMED, Hubert
     from engine.features.hubert.checkpoint import load_hubert
+    from engine.features.speech_files import NAME as SPEECH
 
-    if model == "small":
-        encoder = load_encoder()
+    own = Path(model).is_file() and read_metadata(Path(model)).get(MODEL) == SPEECH
+    if model == "small" or own:
+        encoder = load_encoder(model if own else None)
         if lookahead not in (None, *encoder.config.delays):
             raise ConfigError(f"--lookahead {lookahead}: the shipped weights answer for {encoder.config.delays} ticks")
-        return encoder, "shipped"  # its look-ahead lies in its heads: the same step, whatever is read of it
+        # its look-ahead lies in its heads: the same step, whatever is read of it
+        return encoder, model if own else "shipped"
     streaming: dict[str, Any] = {} if lookahead is None else {"lookahead": lookahead}
     if model in NAMED:
         torch.manual_seed(0)
