@@ -18,7 +18,7 @@ check: .venv/test.stamp  ## lint and types
 
 bench: .venv/test.stamp  ## quality, rendering and serving, measured here
 	$(BIN)/python -m benchmarks.render
-	$(BIN)/python -m benchmarks.quality
+	$(BIN)/python -m engine bench quality
 	$(BIN)/python -m benchmarks.serve
 
 system:  ## Debian packages that the tests need (asks for root only when one is missing)

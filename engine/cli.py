@@ -27,6 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["train"]:  # trainings have options of their own
         return _guarded(lambda: _train(arguments[1:]))
+    if arguments[:1] == ["corpus"]:
+        return _guarded(lambda: _corpus(arguments[1:]))
+    if arguments[:1] == ["weights"]:
+        return _guarded(lambda: _weights(arguments[1:]))
+    if arguments[:2] == ["bench", "encoder"]:
+        return _guarded(lambda: _bench_encoder(arguments[2:]))
+    if arguments[:2] == ["bench", "quality"]:
+        return _guarded(lambda: _bench_quality(arguments[2:]))
     parser = make_parser()
     options = parser.parse_args(arguments)
     if not hasattr(options, "run"):
@@ -102,8 +110,9 @@ def make_parser() -> argparse.ArgumentParser:
     identities = _add(commands, "identities", "the persons that are ready", _identities, [common, picture])
     identities.add_argument("--picture", metavar="OUT.png", help="draw them")
 
-    bench = _add(commands, "bench", "milliseconds per picture, part by part", _bench, [common, picture])
-    bench.add_argument("what", metavar="WHAT", choices=("render",), help="render")
+    bench = _add(commands, "bench", "milliseconds per picture or tick; quality of lips", _bench, [common, picture])
+    bench.add_argument("what", metavar="WHAT", choices=("render", "encoder", "quality"),
+                       help="render; encoder and quality (own options)")
     bench.add_argument("--json", metavar="FILE.json", help="write the figures")
     bench.add_argument("--pictures", type=int, default=100, metavar="N", help="how many are drawn (default 100)")
     bench.add_argument("--threads", type=int, metavar="N", help="that draw (default: render.threads)")
@@ -112,6 +121,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add(commands, "doctor", "what is installed, what is missing, what each gives", _doctor, [])
     _add(commands, "config", "all settings with their defaults", _config, [])
     commands.add_parser("train", help="train the shipped weights again: `visema train --help`")
+    commands.add_parser("corpus", help="make, check or import aligned speech: `visema corpus --help`")
+    commands.add_parser("weights", help="list, verify or fetch weight files: `visema weights --help`")
     return parser
 
 
@@ -193,6 +204,34 @@ def _bench(options: argparse.Namespace) -> None:
         write_text(options.json, json.dumps(report, indent=1) + "\n")
 
 
+def _weights(arguments: list[str]) -> int:
+    from engine.weights import main
+
+    return main(arguments)
+
+
+def _bench_encoder(arguments: list[str]) -> None:
+    from engine.bench_encoder import main
+
+    main(arguments)
+
+
+def _bench_quality(arguments: list[str]) -> None:
+    try:
+        from benchmarks.quality import main
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in ("engine", "plugins", "benchmarks"):
+            raise
+        raise DeviceError(f"judging lips needs {error.name}: pip install 'visema[train]'") from None
+    main(arguments)
+
+
+def _corpus(arguments: list[str]) -> None:
+    from engine.training.speech.command import main
+
+    main(arguments)
+
+
 def _plugins(options: argparse.Namespace) -> None:
     from engine.doctor import print_plugins
 
@@ -214,7 +253,10 @@ def _train(arguments: list[str]) -> int:
     from importlib import import_module
 
     parts = {
-        "encoder": ("engine.training.encoder", "the small causal speech encoder, on aligned phones"),
+        "pretrain": ("engine.training.pretrain", "a speech encoder by masked prediction of clustered units"),
+        "encoder": ("engine.training.encoder", "the causal speech encoder, on aligned phones"),
+        "distill": ("engine.training.distill", "a causal student of a non-causal teacher"),
+        "units": ("engine.training.units", "the encoder's discrete content units (k-means)"),
         "viseme": ("plugins.viseme.training", "the viseme plugin, on reference curves and captured motion"),
     }
     if not arguments or arguments[0] not in parts:

@@ -19,7 +19,7 @@ class EngineSection(Section):
     """Where and how the networks run."""
 
     device: Literal["auto", "cpu"] = "auto"
-    executor: Literal["auto", "eager", "openvino"] = "auto"
+    executor: Literal["auto", "eager", "openvino", "openvino-bf16", "openvino-int8"] = "auto"
     seed: int = Field(default=0, ge=0, lt=2**63, description="same seed, same blinks and glances")
 
 

@@ -4,7 +4,9 @@ Shape letters used everywhere: S slots (sessions in one step), T time, D feature
 E expression coefficients, M = E + 12 motion numbers, V vertices, F triangles, H x W picture.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -35,17 +37,28 @@ class AudioTick:
     captured_ns: int
 
 
+NOTHING: Mapping[str, torch.Tensor] = MappingProxyType({})
+
+
 class SpeechFeatures(NamedTuple):
-    """What the speech encoder hands to motion plugins, one tick, all float32.
+    """What the speech encoder hands to motion plugins, one tick, float32 unless said.
 
     content: (S, 2, D) encoder output at 50 Hz.
     loudness_db: (S, 2) level of each 20 ms frame in dBFS, floor -100, after normalisation.
     voice: (S, 2) probability that somebody speaks, 0 to 1.
+    side: what a plugin asked for beside these (`Stage.needs`), from the same pass, by name; K delays of the encoder,
+    where entry k speaks of the moment delays[k] ticks before the frame:
+        phones (S, 2, K, 43), visemes (S, 2, K, 12): posteriors, as `engine.features.phones` orders them
+        gestures (S, 2, K, 4): probabilities of `phones.GESTURES`
+        pitch_hz (S, 2): of the voice, 0 where there is none; periodicity (S, 2): how sure, 0 to 1
+        units int64 (S, 2): number of the nearest of 200 clusters of content
+        layer0 ... layerN (S, 2, W): what goes into the first block, and what each block gives
     """
 
     content: torch.Tensor
     loudness_db: torch.Tensor
     voice: torch.Tensor
+    side: Mapping[str, torch.Tensor] = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

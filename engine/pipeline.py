@@ -36,7 +36,7 @@ from engine.motion.life import Life, Lively
 from engine.plugin import build_motion, build_renderer
 from engine.render.people import NAMES
 from engine.stage import Chain, Stage, Tensors
-from engine.torchkit.executors import choose_executor, make_executor
+from engine.torchkit.executors import choose_executor, ears_executor, make_executor
 
 
 class Pipeline:
@@ -56,8 +56,9 @@ class Pipeline:
         speech = torch.zeros(1, TICK_SAMPLES)
         motion = build_motion(config)
         check_pair(encoder, motion)
+        encoder.ask(motion.needs)
         motion = make_executor(motion, self.executor, _first_answer(ears, speech))
-        self.ears = make_executor(ears, self.executor, speech)
+        self.ears = make_executor(ears, ears_executor(config.engine.executor), speech)
         self.motion = Lively(motion, Life(config.motion.life))
         self.renderer = build_renderer(config) if pictures else None
         self._renderers = {config.render.identity: self.renderer}

@@ -6,13 +6,13 @@ many ticks of look-ahead it needs. Offline is the same step folded over a file.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 
-Tensors = Any  # a Tensor, or a (named) tuple of Tensors, slot axis first
+Tensors = Any  # a Tensor, or a (named) tuple or mapping of Tensors, slot axis first
 
 
 @dataclass(slots=True)
@@ -27,7 +27,6 @@ class State:
         """Every tensor with its dotted name, in a fixed order."""
         for f in fields(self):
             yield from _named(f.name, getattr(self, f.name))
-
 
     def rebuilt(self, tensors: Iterator[torch.Tensor]) -> "State":
         """The same structure around other tensors, taken in the order of `tensors()`."""
@@ -60,10 +59,12 @@ class Stage(ABC):
 
     lookahead: ticks by which the output lags the input: step t returns the answer for t - lookahead.
     made_for: fingerprint of the encoder weights that a motion stage was trained on; empty: any will do.
+    needs: names of the side outputs of the encoder that a motion stage reads (`SpeechFeatures.side`).
     """
 
     lookahead: int = 0
     made_for: str = ""
+    needs: tuple[str, ...] = ()
 
     @abstractmethod
     def init_state(self, slots: int) -> State:
@@ -110,24 +111,28 @@ class Chain(Stage):
 
 
 def tree_map(f: Any, x: Tensors) -> Tensors:
-    """Apply f to every tensor of a tensor or (named) tuple."""
+    """Apply f to every tensor of a tensor, (named) tuple or mapping."""
     if isinstance(x, torch.Tensor):
         return f(x)
+    if isinstance(x, Mapping):
+        return {name: tree_map(f, item) for name, item in x.items()}
     items = [tree_map(f, item) for item in x]
     return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
 
 
 def tree_leaves(x: Tensors) -> list[torch.Tensor]:
-    """The tensors of a tensor or (named) tuple, in order."""
+    """The tensors of a tensor, (named) tuple or mapping, in order."""
     if isinstance(x, torch.Tensor):
         return [x]
-    return [leaf for item in x for leaf in tree_leaves(item)]
+    return [leaf for item in (x.values() if isinstance(x, Mapping) else x) for leaf in tree_leaves(item)]
 
 
 def tree_rebuilt(x: Tensors, leaves: Iterator[torch.Tensor]) -> Tensors:
     """The structure of x around other tensors."""
     if isinstance(x, torch.Tensor):
         return next(leaves)
+    if isinstance(x, Mapping):
+        return {name: tree_rebuilt(item, leaves) for name, item in x.items()}
     items = [tree_rebuilt(item, leaves) for item in x]
     return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
 
@@ -136,6 +141,8 @@ def tree_stack(items: list[Tensors], dim: int) -> Tensors:
     """Stack equal trees along a new axis."""
     if isinstance(items[0], torch.Tensor):
         return torch.stack(items, dim)
+    if isinstance(items[0], Mapping):
+        return {name: tree_stack([item[name] for item in items], dim) for name in items[0]}
     stacked = [tree_stack(list(column), dim) for column in zip(*items, strict=True)]
     return type(items[0])(*stacked) if hasattr(items[0], "_fields") else tuple(stacked)
 

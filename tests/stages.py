@@ -1,7 +1,7 @@
 """Every stage of the product with inputs to try it on, for the laws."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -61,11 +61,19 @@ def _encoder() -> Stage:
     return load_encoder()
 
 
-def _small_encoder() -> Stage:
-    from engine.features.encoder import EncoderConfig, SmallEncoder
+def _hubert(name: str) -> Callable[[], Stage]:
+    def build() -> Stage:
+        from tests.hubert_files import TINY, TINY_LARGE, tiny
 
-    torch.manual_seed(0)
-    return SmallEncoder(EncoderConfig(mels=16, stem=16, width=16, layers=2, heads=2, context=9, feed_forward=32)).eval()
+        return tiny({"base": replace(TINY, lookahead=2), "large": TINY_LARGE}[name])
+
+    return build
+
+
+def _everything_heard() -> Stage:
+    from tests.test_speech_encoder import KEEP, SPEECH, encoder
+
+    return encoder(replace(SPEECH, hubert=replace(SPEECH.hubert, context=9)), KEEP)
 
 
 def _viseme(lookahead_ticks: int) -> Callable[[], Stage]:
@@ -106,7 +114,15 @@ def _head() -> Stage:
 CASES = (
     Case("loudness", _loudness, _speech, 60, executors=True),
     Case("encoder", _encoder, _speech, 24, executors=True),
-    Case("encoder past three times its cache", _small_encoder, _speech, 31, executors=True),
+    Case("HuBERT base, 2 ticks ahead", _hubert("base"), _speech, 31, executors=True),
+    Case("HuBERT large", _hubert("large"), _speech, 31, executors=True),
+    Case(
+        "speech encoder, all side outputs, past three caches",
+        _everything_heard,
+        _speech,
+        31,
+        executors=True,
+    ),
     Case("viseme, look-ahead 0", _viseme(0), _features, 40, executors=True),
     Case("viseme, look-ahead 1", _viseme(1), _features, 40, executors=True),
     Case("viseme, look-ahead 2", _viseme(2), _features, 40),

@@ -1,21 +1,25 @@
 """Corpus reader, codecs, labels, augmentation and the training loop, on speech-like noise made here."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from engine.errors import MediaError
-from engine.features import EncoderConfig, SmallEncoder, load_encoder
+from engine.errors import MediaError, WeightsError
+from engine.features import SpeechConfig, SpeechEncoder, load_encoder
+from engine.features.hubert import SMALL
 from engine.features.phones import PHONE_INDEX, PHONES, VISEME_OF_PHONE
 from engine.training.augment import Augmentation
 from engine.training.corpus import CODECS, decode, read_corpus, split_of, through_codec
 from engine.training.encoder import PhoneLoss, balance
 from engine.training.extra_speech import italian_phones
 from engine.training.loop import Schedule, train_model
+from engine.training.phone_batches import PhoneBatches
 from engine.training.phone_figures import phone_figures
 from engine.training.phones import frame_labels
+from engine.training.prefetch import Prefetch
 
 PHRASE = (("sil", 0.0, 0.2), ("AA", 0.2, 0.5), ("P", 0.5, 0.6), ("IY", 0.6, 0.9), ("M", 0.9, 1.0), ("sil", 1.0, 1.4))
 
@@ -105,21 +109,57 @@ def test_italian_spelling():
 
 def test_trains_and_resumes_to_the_same_weights(clips, tmp_path):
     """Two runs of a few steps: unbroken, and stopped in the middle."""
-    tiny = EncoderConfig(mels=16, stem=8, width=16, layers=1, heads=2, context=10, feed_forward=16, conv_frames=3)
+    sizes = {"mels": 16, "channels": 8, "width": 16, "layers": 1, "heads": 2, "context": 10, "feed_forward": 16}
+    tiny = SpeechConfig(replace(SMALL, conv_frames=3, **sizes))
 
-    def run(folder, steps):
+    def run(folder, steps, workers=0):
         torch.manual_seed(0)
-        loss = PhoneLoss(SmallEncoder(tiny), *balance([clips], [1.0]), seed=0)
+        loss = PhoneLoss(SpeechEncoder(tiny))
+        batches = Prefetch(PhoneBatches(*balance([clips], [1.0]), 16, tiny.delays, seed=0, rows=4), workers)
         schedule = Schedule(steps, 60.0, warmup=1, decay_from=0.999, evaluate_every=3)
-        return train_model(loss, loss, lambda model, step: {"step": float(step)}, folder, schedule)
+        trained = train_model(
+            loss, lambda step: loss(*batches(step)), lambda model, step: {"step": float(step)}, folder, schedule
+        )
+        batches.close()
+        return trained
 
     unbroken = run(tmp_path / "a", 6)
     run(tmp_path / "b", 3)
-    resumed = run(tmp_path / "b", 6)
+    resumed = run(tmp_path / "b", 6, workers=2)  # batches are the same, whoever makes them
     for (name, p), q in zip(unbroken.named_parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(p, q, atol=1e-6, rtol=0, msg=name)
     figures = phone_figures(resumed.encoder, clips)
     assert set(figures) == {0, 1, 2} and 0.0 <= figures[1]["closure"] <= 1.0
+
+
+def test_a_run_goes_on_with_a_part_that_it_did_not_have(clips, tmp_path):
+    """Old parameters keep their values and their optimizer state, a new one begins fresh, a strange file is refused."""
+
+    def run(model, steps):
+        schedule = Schedule(steps, 60.0, rate=1e-2, warmup=1, evaluate_every=3)
+        return train_model(model, lambda step: (model(torch.ones(1, 2)).sum(), {}), lambda m, s: {}, tmp_path, schedule)
+
+    torch.manual_seed(0)
+    small = torch.nn.Sequential(torch.nn.Linear(2, 3))
+    run(small, 3)
+    grown = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+    fresh = grown[1].weight.clone()
+    run(grown, 3)  # it has ended: nothing moves
+    assert torch.equal(grown[0].weight, small[0].weight) and torch.equal(grown[1].weight, fresh)
+    run(grown, 6)
+    names = torch.load(tmp_path / "latest.pt", weights_only=True)["names"]
+    assert names == ["0.weight", "1.weight", "0.bias", "1.bias"]
+    with pytest.raises(WeightsError, match=r"1\.weight, which is no part"):
+        run(torch.nn.Sequential(torch.nn.Linear(2, 3)), 9)
+
+
+def test_batches_show_the_mouth_that_belongs_to_their_phones(clips):
+    mel, labels, mouths = PhoneBatches(*balance([clips], [1.0]), 16, (0, 1), seed=0, rows=6)(0)
+    assert mel.shape == (6, 400, 16) and labels.shape == (6, 2, 200) and mouths.shape == (6, 200, 17)
+    shut, vowel, silence = (labels[:, 0] == PHONE_INDEX[name] for name in ("P", "AA", "sil"))
+    assert mouths[..., 15][shut].mean() > 0.6 > 0.2 > mouths[..., 15][vowel].mean()
+    assert mouths[..., 0][vowel].mean() > 2 * mouths[..., 0][silence].mean()
+    assert torch.equal(labels[:, 1, 2:], labels[:, 0, :-2]) and (labels[:, 1, :2] < 0).all()
 
 
 def test_shipped_encoder_hears_silence_and_speech():

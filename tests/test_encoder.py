@@ -1,45 +1,28 @@
-"""The small speech encoder: contract, silence, weight files."""
+"""The small default of the speech encoder: causality, silence, weight files, export."""
 
 import pytest
 import torch
 
 from engine.errors import WeightsError
-from engine.features import EncoderConfig, SmallEncoder, load_encoder, save_encoder
+from engine.features import SpeechConfig, SpeechEncoder, load_encoder
 from engine.features.checkpoint import save_checkpoint
 from engine.features.log_mel import LogMel
 from engine.features.phones import PHONES
-from engine.stage import fold
+from tests.test_speech_encoder import TRUNK
 
-TINY = EncoderConfig(mels=16, stem=12, width=16, layers=2, heads=2, context=6, feed_forward=24, conv_frames=3)
+TINY = SpeechConfig(TRUNK)
 
 
 @pytest.fixture
 def encoder():
     torch.manual_seed(1)
-    return SmallEncoder(TINY).eval()
-
-
-@torch.inference_mode()
-def test_parallel_equals_streaming(encoder):
-    """From the first tick, past three rings, an odd number of ticks."""
-    samples = torch.randn(2, 13 * 640) * 0.1
-    at_once, streamed = encoder(samples), fold(encoder, samples.view(2, 13, 640))
-    for name in ("content", "loudness_db", "voice"):
-        expected, got = getattr(at_once, name), getattr(streamed, name).flatten(1, 2)
-        torch.testing.assert_close(got, expected, atol=1e-4, rtol=0)
-
-
-@torch.inference_mode()
-def test_a_slot_is_alone(encoder):
-    samples = torch.randn(5, 9, 640) * 0.1
-    together, alone = fold(encoder, samples), fold(encoder, samples[3:4])
-    torch.testing.assert_close(together.content[3:4], alone.content, atol=1e-5, rtol=0)
+    return SpeechEncoder(TINY).eval()
 
 
 @torch.inference_mode()
 def test_unwritten_caches_are_never_read_and_pointers_stay(encoder):
     state, clean = encoder.init_state(1), encoder.init_state(1)
-    for block in state.blocks:
+    for block in state.trunk.blocks:
         block.ring.keys.fill_(float("nan"))
         block.ring.values.fill_(float("nan"))
     pointers = [t.data_ptr() for _, t in state.tensors()]
@@ -47,17 +30,6 @@ def test_unwritten_caches_are_never_read_and_pointers_stay(encoder):
         x = torch.randn(1, 640) * 0.1
         torch.testing.assert_close(encoder.step(state, x).content, encoder.step(clean, x).content)
     assert pointers == [t.data_ptr() for _, t in state.tensors()]
-
-
-@torch.inference_mode()
-def test_reset_is_fresh(encoder):
-    x = torch.randn(3, 2, 640) * 0.1
-    state = encoder.init_state(2)
-    for t in range(2):
-        encoder.step(state, x[:2, t])
-    encoder.reset(state, 1)
-    got = encoder.step(state, x[1:, 0]).content[1]
-    torch.testing.assert_close(got, encoder.step(encoder.init_state(1), x[2:, 0]).content[0])
 
 
 @torch.inference_mode()
@@ -96,22 +68,17 @@ def test_phones_at_each_lookahead(encoder):
         encoder.phones(content, 3)
 
 
-def test_weights_round_trip_and_wrong_files(encoder, tmp_path):
+def test_wrong_weight_files(tmp_path):
     path = tmp_path / "e.safetensors"
-    save_encoder(encoder, path, half=False)
-    again = load_encoder(path)
-    assert again.config == TINY
-    samples = torch.randn(1, 1280)
-    assert torch.equal(again(samples).content, encoder(samples).content)
     with pytest.raises(WeightsError, match="no such weight file"):
         load_encoder(tmp_path / "none.safetensors")
     (tmp_path / "text.safetensors").write_text("not weights")
     with pytest.raises(WeightsError, match="not a safetensors file"):
         load_encoder(tmp_path / "text.safetensors")
     save_checkpoint(path, "lips", {}, {"x": torch.zeros(1)})
-    with pytest.raises(WeightsError, match=r"made for lips.*small-encoder was asked"):
+    with pytest.raises(WeightsError, match=r"made for lips.*speech-encoder was asked"):
         load_encoder(path)
-    save_checkpoint(path, "small-encoder", {"width": 16, "delays": [0]}, {"x": torch.zeros(1)})
+    save_checkpoint(path, "speech-encoder", TINY.table(), {"x": torch.zeros(1)})
     with pytest.raises(WeightsError, match="this model needs"):
         load_encoder(path)
 
@@ -119,6 +86,7 @@ def test_weights_round_trip_and_wrong_files(encoder, tmp_path):
 @torch.no_grad()
 def test_exports_without_losing_state(encoder):
     """torch.export keeps the step's answer when state goes in and out explicitly."""
+
     class Pure(torch.nn.Module):
         def __init__(self):
             super().__init__()

@@ -5,7 +5,7 @@ import functools
 import pytest
 import torch
 
-from engine.torchkit.executors import OpenVino
+from engine.torchkit.openvino_executor import OpenVino
 from tests import laws
 from tests.stages import CASES, Case
 

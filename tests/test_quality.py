@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmarks.energy import EnergyMouth
+from benchmarks.judges import stream, to_ticks
 from benchmarks.lip_figures import (
     MouthClip,
     against_reference,
@@ -15,8 +16,10 @@ from benchmarks.lip_figures import (
     lip_figures,
     tick_phones,
 )
-from benchmarks.quality import SOUNDS, flatten, stream, to_ticks
+from benchmarks.quality import flatten
+from benchmarks.voices import SOUNDS, in_cafe, on_telephone, read_manifest
 from engine.audio.loudness import LoudnessNormaliser
+from engine.errors import MediaError
 from engine.features import load_encoder
 from engine.motion import layout
 from engine.render.face_model import FaceModel
@@ -63,6 +66,7 @@ def test_lead_and_jerk_are_measured_against_the_reference():
     early = MouthClip(np.roll(curve, -2), np.ones(300), [])
     figures = against_reference([early], [curve])
     assert figures["lead_over_reference_ms"] == 80.0
+    assert figures["lip_lead_ms"] == pytest.approx(80.0, abs=4.0)
     shaken = MouthClip(curve + 0.2 * (np.arange(300) % 2), np.ones(300), [])
     assert against_reference([shaken], [curve])["jerky_share"] > 0.9
 
@@ -93,6 +97,68 @@ def test_energy_mouth_opens_with_loudness_and_obeys_the_laws():
     assert not values[0].any() and values[1][-1, jaw] > 0.2
     laws.assert_state_changes_in_place(EnergyMouth(), speech)
     laws.assert_reset_is_fresh(EnergyMouth(), speech)
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Two recordings beside a manifest: one found by its `audio` field, one by its name."""
+    import json
+
+    import av
+
+    random = np.random.default_rng(3)
+    for name in ("a", "deep/b"):
+        path = tmp_path / f"{name}.wav"
+        path.parent.mkdir(exist_ok=True)
+        sound = (random.standard_normal(32_000) * np.repeat(random.uniform(0, 3000, 20), 1_600)).astype(np.int16)
+        with av.open(str(path), "w") as file:
+            stream_ = file.add_stream("pcm_s16le", rate=16_000, layout="mono")
+            frame = av.AudioFrame.from_ndarray(sound[None], "s16", "mono")
+            frame.rate = 16_000
+            file.mux(stream_.encode(frame))
+            file.mux(stream_.encode(None))
+    rows = [{"name": "first", "audio": "a.wav", "phones": PHONES}, {"name": "deep/b", "phones": PHONES}]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return tmp_path / "m.jsonl"
+
+
+def test_manifests_find_their_sound(manifest, tmp_path):
+    voices = read_manifest(manifest, tmp_path)
+    assert [len(voice.clip.samples) for voice in voices] == [32_000, 32_000]
+    assert voices[0].clip.phones[1] == ("M", 0.4, 0.6) and voices[0].stress is None
+    with pytest.raises(MediaError, match="no recordings here"):
+        read_manifest(manifest, tmp_path / "nowhere")
+    (tmp_path / "a.wav").unlink()
+    with pytest.raises(MediaError, match=r"first: no sound at .*a\.wav"):
+        read_manifest(manifest, tmp_path)
+
+
+def test_harder_voices_keep_time_and_have_the_ratio_they_name(manifest, tmp_path):
+    voices = read_manifest(manifest, tmp_path)
+    for cafe, clean in zip(in_cafe(voices), voices, strict=True):
+        x, y = clean.clip.samples.astype(float), cafe.clip.samples.astype(float)
+        ratio = 10 * np.log10(np.square(x[np.abs(x) > 100]).mean() / np.square(y - x).mean())
+        assert ratio == pytest.approx(10.0, abs=1.0)
+    far = on_telephone(voices)[0].clip.samples
+    spectrum = np.abs(np.fft.rfft(far.astype(float)))
+    assert spectrum[len(spectrum) * 5 // 8 :].mean() < 0.1 * spectrum[: len(spectrum) // 2].mean()
+
+
+def test_bench_quality_writes_every_figure(manifest, tmp_path):
+    from engine.cli import main
+
+    out = tmp_path / "figures" / "q.json"
+    command = ["bench", "quality", "--json", str(out), "--manifest", str(manifest), "--audio-root", str(tmp_path)]
+    assert main([*command, "--capture", str(tmp_path / "none"), "--plugin", "viseme"]) == 0
+    import json
+
+    table = json.loads(out.read_text(encoding="utf-8"))
+    assert (table["plugin"], table["clips"], table["minutes"]) == ("viseme", 2, 0.07)
+    own = table["systems"]["viseme"]
+    for part in ("real", "cafe_10_db", "telephone"):
+        assert {"closure_recall", "false_closure", "labiodental_recall", "lip_lead_ms"} <= own[part].keys()
+    assert own["phones"].keys() == {"lookahead_0_ms", "lookahead_40_ms", "lookahead_80_ms"}
+    assert {"energy", "reference"} <= table["systems"].keys() and out.with_suffix(".md").is_file()
 
 
 def test_flatten_names_figures():

@@ -1,5 +1,6 @@
 """The viseme decoder: its gates, its rest, its look-aheads, and that it learns."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from engine.config import load_config
 from engine.errors import WeightsError
-from engine.features import EncoderConfig, SmallEncoder, check_pair, load_encoder, save_encoder
+from engine.features import SpeechConfig, SpeechEncoder, check_pair, load_encoder, save_speech_encoder
 from engine.features.phones import PHONE_INDEX
 from engine.frames import SpeechFeatures
 from engine.motion import layout
@@ -21,8 +22,14 @@ from engine.training.corpus import Clip
 from plugins.viseme.examples import BILABIAL, TICKS, make_examples
 from plugins.viseme.motion import Decoder, DecoderConfig, Mouth, build, save_decoder
 from plugins.viseme.training import MouthLoss
+from tests.test_speech_encoder import TRUNK
 
 TINY = DecoderConfig(content=12, width=16, head=16)
+
+
+def tiny_encoder() -> SpeechEncoder:
+    torch.manual_seed(0)
+    return SpeechEncoder(SpeechConfig(replace(TRUNK, width=12, layers=1))).eval()
 
 
 def features(slots: int, length: int, seed: int = 0) -> SpeechFeatures:
@@ -85,7 +92,7 @@ def test_only_the_mouth_moves():
 
 def test_the_tongue_follows_the_encoders_phones_and_nothing_else_does():
     stage, x = decoder(), features(1, 30)
-    encoder = SmallEncoder(EncoderConfig(width=TINY.content, heads=2))
+    encoder = tiny_encoder()
     with torch.inference_mode():
         before = stage(x)
         encoder.phone_head.weight.zero_()
@@ -127,18 +134,15 @@ def test_the_shipped_weights_belong_to_the_shipped_encoder(tmp_path: Path):
 
 def test_an_encoder_that_the_weights_do_not_know_is_refused(tmp_path: Path):
     stranger = load_encoder()
-    stranger.norm.weight += 0.01
+    stranger.trunk.norm.weight += 0.01
     path = tmp_path / "stranger.safetensors"
-    save_encoder(stranger, path)
+    save_speech_encoder(stranger, path)
     with pytest.raises(WeightsError, match=r"trained on encoder \w{12}.*features\.weights"):
         Pipeline(load_config(None, [f"features.weights={path}"]), pictures=False)
 
 
 def test_training_lowers_the_loss_and_knows_bilabials():
-    torch.manual_seed(0)
-    encoder = SmallEncoder(
-        EncoderConfig(mels=16, stem=16, width=12, layers=1, heads=2, context=20, feed_forward=16)
-    ).eval()
+    encoder = tiny_encoder()
     random = np.random.default_rng(0)
     names = ["sil", *"AA M IY B UW P AE F AA M".split(), "sil"]
     phones = tuple((name, 0.4 * i, 0.4 * i + 0.4) for i, name in enumerate(names))
@@ -166,7 +170,7 @@ def test_loss_measures_the_same_lips_as_the_product():
     measure = LipMeasure(FaceModel.load())
     values = torch.rand(50, layout.E) * 0.3
     made = make_examples(
-        SmallEncoder(EncoderConfig(mels=16, stem=16, width=12, layers=1, heads=2, context=20, feed_forward=16)).eval(),
+        tiny_encoder(),
         [Clip("a", "b", "train", (("AA", 0.0, 5.0),), np.zeros(80_000, np.int16))], {}, [], 1, 0.0, 0,
     )  # fmt: skip
     aperture, width = MouthLoss(decoder(), made, 0).lips(values)

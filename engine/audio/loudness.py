@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from engine.frames import TICK_SAMPLES
 from engine.stage import Stage, State
@@ -42,7 +43,7 @@ class LoudnessState(State):
     gain: torch.Tensor  # at the end of the last tick, a factor
 
 
-class LoudnessNormaliser(Stage):
+class LoudnessNormaliser(nn.Module, Stage):
     """samples (S, 640) to samples (S, 640), both within -1..1; look-ahead 0.
 
     The gain follows the mean level of those ticks that are speech, reaches most of its value within
@@ -51,9 +52,10 @@ class LoudnessNormaliser(Stage):
     """
 
     def __init__(self, target_db: float = TARGET_DB):
+        super().__init__()
         self.target_db = target_db
-        self.ramp = torch.linspace(0, 1, RAMP_SAMPLES + 1)[1:]
-        self.ramp = torch.cat([self.ramp, torch.ones(TICK_SAMPLES - RAMP_SAMPLES)])
+        ramp = torch.linspace(0, 1, RAMP_SAMPLES + 1)[1:]
+        self.ramp = nn.Buffer(torch.cat([ramp, torch.ones(TICK_SAMPLES - RAMP_SAMPLES)]), persistent=False)
 
     def init_state(self, slots: int) -> LoudnessState:
         def full(value: float) -> torch.Tensor:

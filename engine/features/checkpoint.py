@@ -50,10 +50,26 @@ def read_checkpoint(path: Path, model: str) -> tuple[dict, dict[str, torch.Tenso
     return json.loads(meta[CONFIG]), floats
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself; empty when it is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError):
+        return {}
+
+
 def fingerprint(module: torch.nn.Module) -> str:
-    """Twelve hexadecimal digits that stand for a module's weights, as they are stored (fp16)."""
+    """Twelve hexadecimal digits that stand for a module's weights, in the file they came from where names differed."""
+    return getattr(module, "origin", "") or fingerprint_of(module.state_dict())
+
+
+def fingerprint_of(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Twelve hexadecimal digits that stand for tensors, as they are stored (fp16)."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
+    for name, tensor in sorted(tensors.items()):
         stored = tensor.half() if tensor.is_floating_point() else tensor
         digest.update(name.encode() + stored.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]

@@ -14,15 +14,26 @@ HOP = 160
 FFT = 512
 FLOOR = 1e-9  # -90 dBFS: digital silence and the last bit of 16-bit sound look the same
 CENTRE_DB, SPREAD_DB = -62.0, 18.0  # brings speech at -23 dBFS to about zero mean, unit deviation
+SILENCE = (10.0 * math.log10(FLOOR) - CENTRE_DB) / SPREAD_DB  # what every band says of digital silence
 
 
-def mel_filters(mels: int, low_hz: float = 50.0, high_hz: float = 7_600.0) -> np.ndarray:
+LOW_HZ, HIGH_HZ = 50.0, 7_600.0
+
+
+def _edges_hz(mels: int) -> np.ndarray:
+    """Where the triangles begin, peak and end, evenly spaced on the HTK mel scale: float64 (mels + 2,)."""
+    low, high = (2595.0 * math.log10(1.0 + hz / 700.0) for hz in (LOW_HZ, HIGH_HZ))
+    return 700.0 * (10.0 ** (np.linspace(low, high, mels + 2) / 2595.0) - 1.0)
+
+
+def mel_centres_hz(mels: int) -> np.ndarray:
+    """Middle frequency of every band, float64 (mels,)."""
+    return _edges_hz(mels)[1:-1]
+
+
+def mel_filters(mels: int) -> np.ndarray:
     """Triangular filters float64 (FFT / 2 + 1, mels), each summing to one, on the HTK mel scale."""
-
-    def to_mel(hz: float) -> float:
-        return 2595.0 * math.log10(1.0 + hz / 700.0)
-
-    centres_hz = 700.0 * (10.0 ** (np.linspace(to_mel(low_hz), to_mel(high_hz), mels + 2) / 2595.0) - 1.0)
+    centres_hz = _edges_hz(mels)
     bins_hz = np.arange(FFT // 2 + 1) * SAMPLE_RATE_HZ / FFT
     left, centre, right = centres_hz[:-2], centres_hz[1:-1], centres_hz[2:]
     rise = (bins_hz[:, None] - left) / (centre - left)

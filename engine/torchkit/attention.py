@@ -1,4 +1,4 @@
-"""Causal self-attention over a bounded past, with a learned bias for every distance.
+"""Causal self-attention over a bounded past, with a learned bias for every distance where it is asked for.
 
 A bias per head and distance (as in T5, one bucket per frame) instead of positions: it knows only
 how far back a key lies, so it holds for hours. `forward` is the parallel form for training,
@@ -14,7 +14,9 @@ from engine.torchkit.ring_cache import RingCache, RingWindow, init_cache, write
 class CausalAttention(nn.Module):
     """Multi-head attention (B, T, width) -> (B, T, width) over the last `context` frames."""
 
-    def __init__(self, width: int, heads: int, context: int, dropout: float = 0.0):
+    bias: torch.Tensor | None
+
+    def __init__(self, width: int, heads: int, context: int, dropout: float = 0.0, distance_bias: bool = True):
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}")
@@ -25,7 +27,8 @@ class CausalAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
         # half of the heads begin by looking near, the others by looking everywhere
         slopes = torch.tensor([2.0 ** -(h / 2 + 2) if h % 2 == 0 else 0.0 for h in range(heads)])
-        self.bias = nn.Parameter(-slopes[:, None] * torch.arange(context))
+        bias = nn.Parameter(-slopes[:, None] * torch.arange(context)) if distance_bias else None
+        self.register_parameter("bias", bias)
 
     def init_state(self, slots: int, frames: int) -> RingCache:
         """An empty cache for steps of `frames` frames."""
@@ -36,27 +39,34 @@ class CausalAttention(nn.Module):
         qkv = self.qkv(x).view(batch, time, 3, self.heads, self.head_width).permute(2, 0, 3, 1, 4)
         return qkv[0] * self.scale, qkv[1], qkv[2]
 
-    def _merge(self, weights: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        y = weights @ values
-        return self.out(y.transpose(1, 2).flatten(2))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """All frames at once: (B, T, width), with the mask that streaming implies."""
+    def forward(self, x: torch.Tensor, causal: bool = True) -> torch.Tensor:
+        """All frames at once: (B, T, width), with the mask that streaming implies, or without any."""
         q, k, v = self._split(x)
-        at = torch.arange(x.shape[1])
+        scores = q @ k.transpose(2, 3)
+        at = torch.arange(x.shape[1], device=x.device)
         distance = at[:, None] - at[None, :]
-        readable = (distance >= 0) & (distance < self.context)
-        bias = self.bias[:, distance.clamp(0, self.context - 1)]
-        scores = (q @ k.transpose(2, 3) + bias).masked_fill(~readable, float("-inf"))
+        if self.bias is not None:
+            scores = scores + self.bias[:, distance.clamp(0, self.context - 1)]
+        if causal:
+            scores = scores.masked_fill((distance < 0) | (distance >= self.context), float("-inf"))
         return self._merge(self.dropout(scores.softmax(-1)), v)
 
     def step(self, cache: RingCache, x: torch.Tensor, window: RingWindow) -> torch.Tensor:
-        """The next frames: (S, T, width); writes the cache in place."""
+        """The next frames: (S, T, width); writes the cache in place.
+
+        Past and own frames are multiplied apart, so that no executor has to join or copy whole caches.
+        """
         q, k, v = self._split(x)
-        write(cache, window, k, v)
-        bias = self.bias[:, window.distance].transpose(0, 1)
-        scores = q @ cache.keys.transpose(2, 3) + bias
+        size = cache.keys.shape[2]
+        scores = torch.cat((q @ cache.keys.transpose(2, 3), q @ k.transpose(2, 3)), -1)
+        if self.bias is not None:
+            scores = scores + self.bias[:, window.distance].transpose(0, 1)
         # where, not addition: an unwritten entry may hold NaN
-        scores = torch.where(window.readable[:, None], scores, float("-inf"))
-        used = window.readable.any(1)[:, None, :, None]
-        return self._merge(scores.softmax(-1), torch.where(used, cache.values, 0.0))
+        weights = torch.where(window.readable[:, None], scores, float("-inf")).softmax(-1)
+        used = window.readable.any(1)[:, None, :size, None]
+        y = weights[..., :size] @ torch.where(used, cache.values, 0.0) + weights[..., size:] @ v
+        write(cache, window, k, v)
+        return self.out(y.transpose(1, 2).flatten(2))
+
+    def _merge(self, weights: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        return self.out((weights @ values).transpose(1, 2).flatten(2))

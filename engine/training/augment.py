@@ -141,21 +141,38 @@ class Augmentation:
         if self._chance(0.75):
             noise = _coloured(random, n, float(random.choice((0.0, 0.5, 0.9, 0.97, 0.99))))
             x = x + noise * (level * self._db(-45, -6))
-        if self._chance(0.2):
-            babble = np.zeros(n, np.float32)
-            for _ in range(random.integers(1, 5)):
-                other = self.clips[random.integers(len(self.clips))].samples[:n]
-                babble[: len(other)] += np.roll(other, int(random.integers(n))).astype(np.float32) / 32768
-            x = x + babble * (level / max(float(np.sqrt(np.square(babble).mean())), 1e-4) * self._db(-35, -12))
+        if self._chance(0.35):
+            x = x + self._babble(n) * (level * self._db(-32, -5))
+        if self._chance(0.15):
+            x = x + self._clatter(n) * (level * self._db(-12, 9))
         if self._chance(0.2):
             time = np.arange(n, dtype=np.float32) * (2 * np.pi * float(random.choice((50, 60))) / SAMPLE_RATE_HZ)
             hum = np.sin(time) + 0.5 * np.sin(3 * time + 1.0)
             x = x + hum.astype(np.float32) * (level * self._db(-45, -15)) + level * self._db(-60, -20)
         return x.astype(np.float32)
 
+    def _babble(self, n: int) -> np.ndarray:
+        """One to six other talkers, of unit RMS; the more there are, the steadier they murmur."""
+        babble = np.zeros(n, np.float32)
+        for _ in range(self.random.integers(1, 7)):
+            other = self.clips[self.random.integers(len(self.clips))].samples[:n]
+            babble[: len(other)] += np.roll(other, int(self.random.integers(n))).astype(np.float32) / 32768
+        return babble / max(float(np.sqrt(np.square(babble).mean())), 1e-4)
+
+    def _clatter(self, n: int) -> np.ndarray:
+        """A few rings that die away within 20 to 150 ms, as of cups and keys; peaks of about one."""
+        random, out = self.random, np.zeros(n, np.float32)
+        for _ in range(random.integers(1, 6)):
+            size = int(random.uniform(0.02, 0.15) * SAMPLE_RATE_HZ)
+            time = np.arange(size) / SAMPLE_RATE_HZ
+            ring = np.sin(2 * np.pi * random.uniform(700, 6_500) * time) + 0.5 * random.standard_normal(size)
+            at = int(random.integers(0, n - size))
+            out[at : at + size] += (ring * np.exp(-6.0 * np.arange(size) / size) * 0.7).astype(np.float32)
+        return out
+
     def _level_and_clip(self, x: np.ndarray) -> np.ndarray:
         """Overall gain, soft or hard clipping, 16-bit steps."""
-        x = x * self._db(-15, 9)
+        x = x * self._db(-16, 12)
         if self._chance(0.1):
             drive = self._db(3, 18)
             x = np.tanh(x * drive) / drive

@@ -6,7 +6,7 @@ random telephone or network codec, because that is how real voices arrive.
 
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,9 @@ class Clip:
     phones: tuple[tuple[str, float, float], ...]
     samples: np.ndarray
     coded: np.ndarray | None = None
+
+    def __deepcopy__(self, memo: dict) -> "Clip":
+        return self  # never changes: a copied loss shares the sound
 
 
 def decode(source: str | io.BytesIO, container: str | None = None) -> np.ndarray:
@@ -120,8 +123,7 @@ def _fill(
     random = np.random.default_rng(seed)
     shares = np.array([codec[-1] for codec in CODECS])
     for i, (row, a, n) in enumerate(zip(rows, starts, lengths, strict=False)):
-        found = next((folder / "audio").glob(f"{row['id']}.*"))
-        samples = decode(str(found))[:n]
+        samples = decode(str(sound_of(row, folder)))[:n]
         samples = np.pad(samples, (0, n - len(samples)))
         store[0, a : a + n] = samples
         store[1, a : a + n] = through_codec(samples, *CODECS[random.choice(len(CODECS), p=shares)][:4])
@@ -129,6 +131,16 @@ def _fill(
             report(i + 1, len(rows))
     store.flush()
     partial.rename(path)
+
+
+def sound_of(row: dict, folder: Path) -> Path:
+    """Where the sound of a manifest row lies: its `audio`, or audio/<id>.* below the folder."""
+    if row.get("audio"):
+        return folder / row["audio"]
+    found = next((folder / "audio").glob(f"{row['id']}.*"), None)
+    if found is None:
+        raise MediaError(f"{folder}: no sound for {row['id']}")
+    return found
 
 
 def read_rows(path: Path) -> list[dict]:
@@ -145,6 +157,30 @@ def read_real(labels: Path, sounds: Path, limit: int | None = None) -> list[Clip
         Clip(row["name"], "real", "real", _phones(row), decode(str(sounds / f"{row['name']}.g722"), "g722"))
         for row in rows
     ]
+
+
+SOUND_ENDINGS = (".g722", ".wav", ".flac", ".opus", ".ogg", ".mp3")
+PIECE_S, LEAST_S = 12.0, 1.0
+
+
+def read_sounds(folder: Path, leave_out: Sequence[str] = ()) -> list[Clip]:
+    """Recordings below a folder, in name order and in pieces of 12 s, without labels. leave_out: stems of names.
+
+    Raises MediaError when there is none.
+    """
+    paths = sorted(p for p in folder.rglob("*") if p.suffix in SOUND_ENDINGS and p.stem not in leave_out)
+    clips, size = [], round(PIECE_S * SAMPLE_RATE_HZ)
+    for path in paths:
+        samples = decode(str(path), "g722" if path.suffix == ".g722" else None)
+        pieces = [samples[at : at + size] for at in range(0, len(samples), size)]
+        clips += [
+            Clip(f"{path.stem}_{k}", folder.name, "train", (), piece)
+            for k, piece in enumerate(pieces)
+            if len(piece) >= LEAST_S * SAMPLE_RATE_HZ
+        ]
+    if not clips:
+        raise MediaError(f"{folder}: no recordings here")
+    return clips
 
 
 def split_of(clips: Iterable[Clip], split: str) -> list[Clip]:

@@ -1,13 +1,14 @@
-"""Trains the small speech encoder on phone timings: `python -m engine train encoder`.
+"""Trains the speech encoder on phone timings: `python -m engine train encoder`.
 
-Loss: phones by cross-entropy at 0, 1 and 2 ticks of delay, plus four gestures (lips shut, lip on
-teeth, lips rounded, nobody speaks), where a missed closure costs more than a false one. The
-figures of real speech are watched at every evaluation; the best averaged weights are kept.
+Loss: phones by cross-entropy at 0, 1 and 2 ticks of delay, plus four gestures (lips shut, lip on teeth, lips
+rounded, nobody speaks), where a missed closure costs more than a false one, plus the coefficients of the reference
+performance. The figures of real speech are watched at every evaluation; the best averaged weights are kept.
 """
 
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,52 +16,49 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.features.encoder import EncoderConfig, SmallEncoder, save_encoder
-from engine.features.phones import BILABIAL, PHONES, SIL, indices
-from engine.training.augment import Augmentation
-from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of
+from engine.features.checkpoint import fit
+from engine.features.hubert import SMALL
+from engine.features.phones import PHONES, SIL
+from engine.features.speech_encoder import SpeechConfig, SpeechEncoder
+from engine.features.speech_files import load_speech_encoder, save_speech_encoder
+from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, read_rows, split_of
+from engine.training.grow import widen
 from engine.training.loop import Figures, Schedule, train_model
+from engine.training.phone_batches import MOUTH, PhoneBatches
 from engine.training.phone_figures import phone_figures
-from engine.training.phones import GESTURE_TABLE, frame_labels
+from engine.training.phones import GESTURE_TABLE
+from engine.training.prefetch import Prefetch
 
-SECONDS, BATCH = 4.0, 16
-FRAMES = round(SECONDS * 50)
+BATCH = 16
 DELAY_WEIGHTS = (1.0, 1.0, 0.7)
+DROPOUT = 0.05
+MOUTH_WEIGHT, MOUTH_SPREAD = 1.0, 0.12
+SIZES = {
+    "tiny": SpeechConfig(replace(SMALL, width=96, layers=2, heads=2, feed_forward=256)),  # to try a command with
+    "first": SpeechConfig(replace(SMALL, width=192, heads=4, feed_forward=768)),
+    "small": SpeechConfig(),
+}
 
 
 class PhoneLoss(nn.Module):
-    """Loss of an encoder on batches made from the step number."""
+    """Loss of an encoder on batches of `PhoneBatches`."""
 
-    def __init__(self, encoder: SmallEncoder, clips: list[Clip], shares: np.ndarray, seed: int):
+    def __init__(self, encoder: SpeechEncoder):
         super().__init__()
-        self.encoder, self.clips, self.shares, self.seed = encoder, clips, shares, seed
-        self.augmentation = Augmentation(clips, SECONDS, seed)
+        self.encoder = encoder
         weights = torch.ones(len(PHONES))
-        weights[SIL], weights[indices(BILABIAL)] = 0.6, 1.5
+        weights[SIL] = 0.6
         self.weights = nn.Buffer(weights)
         self.gestures = nn.Buffer(torch.tensor(GESTURE_TABLE, dtype=torch.float32))
         self.missed = nn.Buffer(torch.tensor([3.0, 2.0, 1.5, 1.0]))
+        # only asked while training: what the mouth does, so that content holds what lips need
+        self.mouth_head = nn.Linear(encoder.width, len(encoder.config.delays) * MOUTH)
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Varied samples (B, N) and labels (B, delays, frames), -100 where nothing was heard yet."""
-        random = self.augmentation.random = np.random.default_rng((self.seed, step))
-        chosen = random.choice(len(self.clips), BATCH, p=self.shares)
-        samples = np.empty((BATCH, FRAMES * 320), np.float32)
-        labels = np.full((BATCH, len(self.encoder.config.delays), FRAMES), -100)
-        for row, i in enumerate(chosen):
-            excerpt = self.augmentation(self.clips[i])
-            samples[row] = excerpt.samples
-            truth = frame_labels(excerpt.phones, FRAMES)
-            for k, ticks in enumerate(self.encoder.config.delays):
-                labels[row, k, 2 * ticks :] = truth[: FRAMES - 2 * ticks]
-        return torch.from_numpy(samples), torch.from_numpy(labels)
-
-    def forward(self, step: int) -> tuple[torch.Tensor, Figures]:
-        samples, labels = self.batch(step)
-        with torch.no_grad():
-            mel = mask_patches(self.encoder.mel(samples), np.random.default_rng((self.seed, step, 1)))
+    def forward(self, mel: torch.Tensor, labels: torch.Tensor, mouths: torch.Tensor) -> tuple[torch.Tensor, Figures]:
+        """mel: (B, 2 T, mels); labels: (B, delays, T), negative where nothing is known; mouths: (B, T, MOUTH)."""
         content = self.encoder.content(mel)
         phones, gestures = self.encoder.phone_logits(content), self.encoder.gesture_logits(content)
+        shown = self.mouth_head(content).unflatten(-1, (-1, MOUTH))
         total, figures = content.new_zeros(()), {}
         for k, weight in enumerate(DELAY_WEIGHTS[: labels.shape[1]]):
             known = labels[:, k] >= 0
@@ -69,23 +67,14 @@ class PhoneLoss(nn.Module):
             gesture = F.binary_cross_entropy_with_logits(
                 gestures[:, :, k][known], self.gestures[truth], pos_weight=self.missed
             )
-            total = total + weight * (named + 0.5 * gesture)
+            late, frames = 2 * self.encoder.config.delays[k], mouths.shape[1]
+            error = (shown[:, late:, k] - mouths[:, : frames - late]) / MOUTH_SPREAD
+            mouth = F.smooth_l1_loss(error, torch.zeros_like(error))
+            total = total + weight * (named + 0.5 * gesture + MOUTH_WEIGHT * mouth)
             figures[f"ce{k}"] = named.item()
+            figures[f"mouth{k}"] = mouth.item()
             figures[f"acc{k}"] = (logits.argmax(-1) == truth).float().mean().item()
         return total, figures
-
-
-def mask_patches(mel: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
-    """A few bands and moments of each log-mel picture (B, T, mels) set to the mean, in place."""
-    batch, time, mels = mel.shape
-    for row in range(batch):
-        for _ in range(random.integers(0, 3)):
-            low = random.integers(0, mels - 8)
-            mel[row, :, low : low + random.integers(1, 9)] = 0.0
-        for _ in range(random.integers(0, 5)):
-            at = random.integers(0, time - 6)
-            mel[row, at : at + random.integers(1, 7)] = 0.0
-    return mel
 
 
 def balance(groups: Sequence[list[Clip]], shares: Sequence[float]) -> tuple[list[Clip], np.ndarray]:
@@ -106,7 +95,7 @@ def score(real: dict[int, dict[str, float]]) -> float:
 
 def train(
     corpus: Path,
-    out: Path,
+    out: Path | None = None,
     run: Path = Path("runs/encoder"),
     extra: Sequence[Path] = (),
     extra_shares: Sequence[float] = (),
@@ -116,35 +105,49 @@ def train(
     seed: int = 0,
     resume: bool = True,
     rate: float = 1.5e-3,
-    config: EncoderConfig | None = None,
+    config: SpeechConfig | None = None,
+    start: Path | None = None,
+    decay_from: float = 0.5,
+    average: float = 0.999,
+    batch: int = BATCH,
+    every: int = 250,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> dict:
-    """Train, write the best weights to `out`, and return the figures of the chosen weights.
+    """Train, write the best weights to `out` (by default best.safetensors of the run), and return their figures.
 
-    corpus: folder with manifest.jsonl and real_en.jsonl. extra: further folders of the same form,
-    each drawn with its share (1/4 if none is given) against the corpus's 1. sounds: the real
-    prompts, for validation only.
+    corpus: folder with manifest.jsonl and real_en.jsonl. extra: further folders of the same form, each drawn with
+    its share (1/4 if none is given) against the corpus's 1. sounds: the real prompts, for validation only. start:
+    weights to begin with; those of half the width are widened. A run goes on from its checkpoint, also with more
+    minutes or steps than before: its rate then rises again to where it stands in the longer schedule. device, workers:
+    where the network trains, and how many processes make its batches.
     """
     torch.manual_seed(seed)
     cache = run.parent / "corpus"
     clips = read_corpus(corpus, cache)
     groups = [split_of(clips, "train")] + [split_of(read_corpus(folder, cache), "train") for folder in extra]
     real = read_real(corpus / "real_en.jsonl", sounds)
-    encoder = SmallEncoder(config or EncoderConfig(), dropout=0.1)
+    encoder = begin(config or SpeechConfig(), start, seed)
     shares = [1.0, *(extra_shares or [0.25] * len(extra))]
-    loss = PhoneLoss(encoder, *balance(groups, shares), seed)
+    made = PhoneBatches(*balance(groups, shares), encoder.mel.filters.shape[1], encoder.config.delays, seed, batch)
+    batches = Prefetch(made, workers, device)  # before CUDA is touched
+    loss = PhoneLoss(encoder).to(device)
     watched = split_of(clips, "valid")[::3]
-    best: dict = {"score": 0.0}
+    log = run / "figures.jsonl"
+    past = read_rows(log) if resume and log.is_file() else []
+    best: dict = max(past, key=lambda row: row["score"], default={"score": 0.0})
 
     def evaluate(averaged: nn.Module, step: int) -> Figures:
-        average = averaged.encoder
-        assert isinstance(average, SmallEncoder)
-        found = {"real": phone_figures(average, real), "valid": phone_figures(average, watched)}
-        with (run / "figures.jsonl").open("a") as log:
-            log.write(json.dumps({"step": step, **found}) + "\n")
-        save_encoder(average, run / "newest.safetensors")
-        if score(found["real"]) > best["score"]:
-            best.update(score=score(found["real"]), step=step, **found)
-            save_encoder(average, out)
+        newest = averaged.encoder
+        assert isinstance(newest, SpeechEncoder)
+        found = {"real": phone_figures(newest, real), "valid": phone_figures(newest, watched)}
+        row = {"step": step, "score": score(found["real"]), **found}
+        with log.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        save_speech_encoder(newest, run / "newest.safetensors")
+        if row["score"] > best["score"]:
+            best.update(row)
+            save_speech_encoder(newest, out or run / "best.safetensors")
         return {
             f"{name}.{key}{ticks}": figures[ticks][key]
             for name, figures in found.items()
@@ -152,15 +155,34 @@ def train(
             for key in ("phone", "viseme", "closure")
         }
 
-    train_model(loss, loss, evaluate, run, Schedule(steps, minutes, rate), resume)
+    def loss_of(step: int) -> tuple[torch.Tensor, Figures]:
+        batch = batches(step)
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            return loss(*batch)
+
+    schedule = Schedule(steps, minutes, rate, decay_from=decay_from, average=average, evaluate_every=every)
+    train_model(loss, loss_of, evaluate, run, schedule, resume)
+    batches.close()
     return best
+
+
+def begin(config: SpeechConfig, start: Path | None, seed: int) -> SpeechEncoder:
+    """An encoder with fresh weights, those of `start`, or those of a `start` of half the width."""
+    if start is None:
+        return SpeechEncoder(config, dropout=DROPOUT)
+    given = load_speech_encoder(start)
+    if given.width < config.hubert.width:
+        return widen(given, config, seed, DROPOUT)
+    encoder = SpeechEncoder(replace(config, units=given.config.units), dropout=DROPOUT)
+    fit(encoder, given.state_dict(), start)
+    return encoder
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line of `python -m engine train encoder`."""
     parser = argparse.ArgumentParser(prog="visema train encoder", description=train.__doc__)
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
-    parser.add_argument("--out", type=Path, default=Path("engine/assets/encoder_small.safetensors"))
+    parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--run", type=Path, default=Path("runs/encoder"))
     parser.add_argument("--extra", type=Path, nargs="*", default=[])
     parser.add_argument("--extra-shares", type=float, nargs="*", default=[])
@@ -168,11 +190,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=45.0)
     parser.add_argument("--steps", type=int, default=4_000)
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--decay-from", type=float, default=0.5, help="share of the way from which the rate falls")
+    parser.add_argument("--average", type=float, default=0.999, help="how slowly the averaged weights follow")
+    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--start", type=Path, default=None, help="weights to begin with; half the width is widened")
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--every", type=int, default=250, help="steps between evaluations and checkpoints")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--workers", type=int, default=0, help="processes that make batches (with cuda: one per core)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fresh", action="store_true", help="do not resume the run in --run")
     options = vars(parser.parse_args(argv))
     torch.set_num_threads(1)
-    options["resume"] = not options.pop("fresh")
+    options["resume"], options["config"] = not options.pop("fresh"), SIZES[options.pop("size")]
     print(json.dumps(train(**options), indent=1))
 
 

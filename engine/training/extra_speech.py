@@ -13,11 +13,13 @@ import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from engine.errors import DeviceError, MediaError
 from engine.features.phones import PHONE_INDEX
+from engine.training.align import align_words, aligner
 from engine.training.corpus import decode, read_rows
 
 VOICES = ("kal16", "rms", "slt", "awb")
@@ -106,13 +108,8 @@ def make_prompts(out: Path, sounds: Path = SOUNDS_IT, texts: Path = TEXTS_IT) ->
         raise MediaError("no Italian prompts; on Debian: apt-get install asterisk-core-sounds-it-g722")
     import av
 
-    try:
-        from pocketsphinx import Decoder
-    except ModuleNotFoundError:
-        raise DeviceError("aligning prompts needs pocketsphinx: pip install 'visema[train]'") from None
-
+    decoder = aligner()
     (out / "audio").mkdir(parents=True, exist_ok=True)
-    aligner = Decoder(bestpath=False, lm=None, loglevel="FATAL")
     rows = []
     lines = gzip.decompress(texts.read_bytes()).decode("utf-8", "replace").splitlines()
     for line in lines:
@@ -122,7 +119,7 @@ def make_prompts(out: Path, sounds: Path = SOUNDS_IT, texts: Path = TEXTS_IT) ->
         if line[:1] in ";\ufeff" or "?" in text[:-2] or re.search(r"[\d\[<]", text) or not words or not path.is_file():
             continue
         samples = decode(str(path), "g722")
-        ends = _align(aligner, words, samples)
+        ends = _align(decoder, words, samples)
         if ends:
             key = "it_" + name.strip().replace("/", "_")
             with av.open(str(out / "audio" / f"{key}.wav"), "w") as file:
@@ -135,36 +132,12 @@ def make_prompts(out: Path, sounds: Path = SOUNDS_IT, texts: Path = TEXTS_IT) ->
     return _write(out, rows)
 
 
-def _align(aligner, words: list[str], samples: np.ndarray) -> list[tuple[str, float]]:
+def _align(decoder: Any, words: list[str], samples: np.ndarray) -> list[tuple[str, float]]:
     """(phone, end in s) by forced alignment, or nothing when the words do not fit the sound."""
-    for word in words:
-        phones = italian_phones(word)
-        if not phones:
-            return []
-        if aligner.lookup_word(f"it_{word}") is None:
-            aligner.add_word(f"it_{word}", phones, False)
-    sound = samples.tobytes()
-
-    def decode_all() -> None:
-        aligner.start_utt()
-        aligner.process_raw(sound, full_utt=True)
-        aligner.end_utt()
-
-    try:
-        aligner.set_align_text(" ".join(f"it_{word}" for word in words))
-        decode_all()
-        if aligner.hyp() is None:
-            return []
-        aligner.set_alignment()
-        decode_all()  # asking this pass for its hypothesis would crash pocketsphinx 5.1.1
-        ends = []
-        for word in aligner.get_alignment():
-            for phone in word:
-                name = phone.name if phone.name in PHONE_INDEX else "sil"
-                ends.append((name, (phone.start + phone.duration) / 100))
-        return ends
-    except RuntimeError:
+    spelled = [(f"it_{word}", italian_phones(word)) for word in words]
+    if not all(phones for _, phones in spelled):
         return []
+    return [(name, end_s) for name, _, end_s in align_words(decoder, spelled, samples)]
 
 
 def main(argv: Sequence[str] | None = None) -> None:

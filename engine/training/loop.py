@@ -1,8 +1,8 @@
 """The training loop: seeded, resumable, with averaged weights and a progress line.
 
-A checkpoint under runs/ holds model, average, optimizer, step and the minutes spent, so that
-training goes on where it stopped. Batches come from the step number, so a resumed run sees what
-an unbroken one would have seen.
+A checkpoint under runs/ holds model, average, optimizer, step and the minutes spent, so that training goes on where
+it stopped; parameters that a model has gained since then begin fresh. Batches come from the step number, so a resumed
+run sees what an unbroken one would have seen.
 """
 
 import time
@@ -13,7 +13,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from engine.errors import WeightsError
+
 Figures = dict[str, float]
+LONGEST_STEP_S = 90.0  # what is more was a pause (a stopped process, a sleeping machine) and does not count
 
 
 @dataclass(frozen=True)
@@ -64,18 +67,25 @@ def train_model(
     path = folder / "latest.pt"
     step, spent_s = 0, 0.0
     if resume and path.is_file():
-        saved = torch.load(path, weights_only=True)
-        model.load_state_dict(saved["model"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
+        saved = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
+        for module, tensors in ((model, saved["model"]), (average, saved["average"])):
+            strange = module.load_state_dict(tensors, strict=False).unexpected_keys
+            if strange:
+                raise WeightsError(
+                    f"{path}: holds {strange[0]}, which is no part of this model; use another run folder"
+                )
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict(_in_order(saved["optimizer"], saved["names"], _names(model, optimizer), groups))
         step, spent_s = saved["step"], saved["spent_s"]
         console.print(f"resumed at step {step}, {spent_s / 60:.1f} min")
 
     folder.mkdir(parents=True, exist_ok=True)
     shown: Figures = {}
-    before = time.monotonic() - spent_s
+    before = time.monotonic()
     while True:
-        spent_s = time.monotonic() - before
+        now = time.monotonic()
+        spent_s += min(now - before, LONGEST_STEP_S)
+        before = now
         progress = max(step / schedule.steps, spent_s / 60 / schedule.minutes)
         ended = progress >= 1.0
         if ended or (step and step % schedule.evaluate_every == 0):
@@ -121,10 +131,23 @@ def _save(
     partial = path.with_suffix(".partial")
     saved = {
         "model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
-        "step": step, "spent_s": spent_s,
+        "names": _names(model, optimizer), "step": step, "spent_s": spent_s,
     }  # fmt: skip
     torch.save(saved, partial)
     partial.rename(path)
+
+
+def _names(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
+    """Names of the parameters in the optimizer's own order."""
+    known = {id(p): name for name, p in model.named_parameters()}
+    return [known[id(p)] for group in optimizer.param_groups for p in group["params"]]
+
+
+def _in_order(saved: dict, before: list[str], now: list[str], groups: list[dict]) -> dict:
+    """An optimizer's state for parameters in another order than when it was saved; new ones begin without."""
+    at = {name: i for i, name in enumerate(before)}
+    state = {i: saved["state"].get(at[name]) for i, name in enumerate(now) if name in at}
+    return {"param_groups": groups, "state": {i: own for i, own in state.items() if own is not None}}
 
 
 def _line(figures: Figures) -> str:

@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.features.encoder import FRAME_SAMPLES, SmallEncoder, load_encoder
+from engine.features.levels import FRAME_SAMPLES
 from engine.features.phones import BILABIAL, LABIODENTAL, OPEN_VOWELS, PHONE_INDEX, indices
+from engine.features.speech_encoder import SpeechEncoder
+from engine.features.speech_files import load_speech_encoder
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of
-from engine.training.phones import VISEME_TABLE, frame_labels
+from engine.training.phones import VISEME_OF, VISEME_TABLE, frame_labels
 
 NEAR = 2  # frames of 20 ms around a phone in which its event may fall
 
 
 @torch.inference_mode()
-def posteriors(encoder: SmallEncoder, clips: list[Clip]) -> list[np.ndarray]:
+def posteriors(encoder: SpeechEncoder, clips: list[Clip]) -> list[np.ndarray]:
     """Phone probabilities per clip, float32 (delays, frames, 43), moved back onto the clip's own frames."""
     encoder.eval()
     longest = max(encoder.config.delays) * 2
@@ -26,20 +28,23 @@ def posteriors(encoder: SmallEncoder, clips: list[Clip]) -> list[np.ndarray]:
     for first in range(0, len(order), 16):
         some = order[first : first + 16]
         frames = [len(clips[i].samples) // FRAME_SAMPLES for i in some]
-        batch = torch.zeros(len(some), (max(frames) + longest) * FRAME_SAMPLES)
+        ticks = (max(frames) + longest + 1) // 2
+        batch = torch.zeros(len(some), ticks * 2 * FRAME_SAMPLES)
         for row, i in enumerate(some):
             n = frames[row] * FRAME_SAMPLES
             batch[row, :n] = torch.from_numpy(clips[i].samples[:n].astype(np.float32)) / 32768
-        phones = encoder.phone_logits(encoder(batch).content).softmax(-1).numpy()
+        content = encoder(batch.to(encoder.phone_head.weight.device)).content
+        phones = encoder.phone_logits(content).softmax(-1).cpu().numpy()
         for row, i in enumerate(some):
             late = [2 * ticks for ticks in encoder.config.delays]
             out[i] = np.stack([phones[row, d : d + frames[row], k] for k, d in enumerate(late)])
     return out
 
 
-def phone_figures(encoder: SmallEncoder, clips: list[Clip]) -> dict[int, dict[str, float]]:
+def phone_figures(encoder: SpeechEncoder, clips: list[Clip]) -> dict[int, dict[str, float]]:
     """For each look-ahead in ticks: phone and viseme accuracy, closures, labiodentals.
 
+    viseme: of the twelve, the one whose phones are likeliest together (the encoder's side output `visemes`).
     closure: share of /p b m/ found at the threshold `bound` that 4 % of open-vowel frames exceed.
     closure25 / false25: found, and open-vowel frames lost, at a threshold of 0.25. labiodental: as
     closure, for /f v/.
@@ -52,6 +57,7 @@ def phone_figures(encoder: SmallEncoder, clips: list[Clip]) -> dict[int, dict[st
     for k, ticks in enumerate(encoder.config.delays):
         mine = [p[k] for p in probabilities]
         guess = np.concatenate([p.argmax(-1) for p in mine])
+        seen = np.concatenate([(p @ VISEME_OF).argmax(-1) for p in mine])
         shut = np.concatenate([p[:, indices(BILABIAL)].sum(-1) for p in mine])
         bound = float(np.quantile(shut[open_frames], 0.96)) if open_frames.any() else 0.25
         closures = peaks(clips, mine, BILABIAL)
@@ -59,7 +65,7 @@ def phone_figures(encoder: SmallEncoder, clips: list[Clip]) -> dict[int, dict[st
         teeth_bound = float(np.quantile(teeth[open_frames], 0.96)) if open_frames.any() else 0.25
         figures[ticks] = {
             "phone": share(guess == truth),
-            "viseme": share(VISEME_TABLE[guess] == VISEME_TABLE[truth]),
+            "viseme": share(seen == VISEME_TABLE[truth]),
             "closure": share(closures > bound),
             "bound": bound,
             "closure25": share(closures > 0.25),
@@ -99,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sounds", type=Path, default=Path(SOUNDS_EN))
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
-    encoder = load_encoder(options.weights)
+    encoder = load_speech_encoder(options.weights)
     for name, clips in (
         ("test", split_of(read_corpus(options.corpus, options.cache), "test")),
         ("real", read_real(options.corpus / "real_en.jsonl", options.sounds)),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.features import SmallEncoder
+from engine.features import SpeechEncoder
 from engine.frames import FPS, SpeechFeatures
 from engine.motion.articulation import A
 from engine.training.augment import Augmentation
@@ -24,6 +24,7 @@ from engine.training.performance import perform
 SECONDS = 5.0
 SILENT_SHARE = 0.06  # excerpts in which nobody speaks: noise alone must not move the mouth
 TICKS = round(SECONDS * FPS)
+AHEAD_S = 0.016  # targets are this early: the decoder comes out 12 ms behind what it is taught
 # What a tick is for the loss on lip aperture.
 OTHER, BILABIAL, LABIODENTAL, OPEN = range(4)
 OPEN_VOWELS = {"AA", "AE", "AH", "AO", "AW", "AY", "EH", "OH"}
@@ -79,7 +80,7 @@ def read_captured(capture: Path, without: tuple[str, ...]) -> list[tuple[Clip, n
 
 
 def make_examples(
-    encoder: SmallEncoder,
+    encoder: SpeechEncoder,
     clips: list[Clip],
     stress: dict[str, list],
     captured: list[tuple[Clip, np.ndarray]],
@@ -105,7 +106,8 @@ def make_examples(
             row = _captured_targets(values, excerpt.phones[0])
         else:
             excerpt = vary(clips[i])
-            row = _phone_targets(list(excerpt.phones), stress.get(clips[i].name))
+            early = [(name, start - AHEAD_S, end - AHEAD_S) for name, start, end in excerpt.phones]
+            row = _phone_targets(early, stress.get(clips[i].name))
         with torch.inference_mode():
             heard = encoder(torch.from_numpy(excerpt.samples)[None])
         row |= {

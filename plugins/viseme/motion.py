@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from engine.errors import WeightsError
+from engine.features import load_encoder
 from engine.features.checkpoint import fingerprint, fit, read_checkpoint, save_checkpoint
-from engine.features.encoder import SmallEncoder, load_encoder
 from engine.features.phones import GESTURES, PHONE_INDEX, PHONES
+from engine.features.speech_encoder import SpeechEncoder
 from engine.frames import FEATURE_FRAMES, SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
@@ -154,7 +155,7 @@ class Decoder(nn.Module, Stage):
         return [self._answer(joined, x.content, k) for k in range(len(self.heads))]
 
     @torch.no_grad()
-    def adopt(self, encoder: SmallEncoder) -> None:
+    def adopt(self, encoder: SpeechEncoder) -> None:
         """Take the encoder's gesture outputs, averaged over a tick's frames, as the gates' own."""
         self.made_for = fingerprint(encoder)
         self.config = replace(self.config, encoder=self.made_for)
@@ -169,7 +170,7 @@ class Decoder(nn.Module, Stage):
                 gesture.bias[gate] = sign * encoder.gesture_head.bias[at + GESTURES.index(name)]
 
     @torch.no_grad()
-    def hear_phones(self, encoder: SmallEncoder) -> None:
+    def hear_phones(self, encoder: SpeechEncoder) -> None:
         """Let the tongue's tip follow the encoder's own phones. It was not learned: lips do not tell L from D."""
         rows = [encoder.config.delays.index(ticks) for ticks in self.config.lookaheads]
         for own, head in ((self.phone_weight, encoder.phone_head.weight), (self.phone_bias, encoder.phone_head.bias)):

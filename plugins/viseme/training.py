@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.features import SmallEncoder, load_encoder
+from engine.features import SpeechEncoder, load_encoder
 from engine.motion import layout
 from engine.motion.articulation import ARTICULATORS
 from engine.render.face_model import FaceModel
@@ -155,7 +155,7 @@ def fit_gain(decoder: Decoder, examples: Examples, lookahead: int = 1) -> None:
     decoder.gain.copy_(ratio.clamp(1.0, 1.35))
 
 
-def _fingerprint(encoder: SmallEncoder) -> int:
+def _fingerprint(encoder: SpeechEncoder) -> int:
     """A number that changes with the encoder: its features must not be mixed with another's."""
     return zlib.crc32(encoder.phone_head.weight.detach().numpy().tobytes())
 
@@ -170,7 +170,7 @@ def train(
     capture: Path,
     out: Path,
     run: Path = Path("runs/viseme"),
-    encoder: SmallEncoder | None = None,
+    encoder: SpeechEncoder | None = None,
     count: int = 2_400,
     captured_share: float = 0.2,
     minutes: float = 8.0,

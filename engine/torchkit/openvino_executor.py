@@ -1,0 +1,119 @@
+"""A stage compiled for the CPU by OpenVINO, with state that stays the caller's."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.stage import Stage, State, Tensors, tree_leaves, tree_map, tree_rebuilt
+from engine.torchkit.openvino_graph import Precision, store_weights
+from engine.torchkit.ring_cache import noted_writes
+
+
+class _Functional(nn.Module):
+    """The step as a pure function: (*state, *x) -> (*outputs, *changed states, *ring entries, *ring frames).
+
+    OpenVINO's converter keeps returned values only; changes made in place to inputs vanish without a word. So the
+    in-place step runs on clones, and those that changed are returned. Of rings only the new frames are.
+    After a run `changed` lists the states returned, and `rings` (state, place among the entries) of each ring.
+    """
+
+    def __init__(self, stage: Stage, state: State, example: Tensors):
+        super().__init__()
+        self.stage, self.state, self.example = stage, state, example
+        self.count = len(list(state.tensors()))
+        self.changed: list[int] = []
+        self.rings: list[tuple[int, int]] = []
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        clones = [tensor.clone() for tensor in tensors[: self.count]]
+        versions = [clone._version for clone in clones]
+        state = self.state.rebuilt(iter(clones))
+        with noted_writes() as writes:
+            x = tree_rebuilt(self.example, iter(tensors[self.count :]))
+            leaves = tree_leaves(self.stage.step(state, x))
+        self.changed = [i for i, clone in enumerate(clones) if clone._version != versions[i]]
+        entries: list[torch.Tensor] = []
+        self.rings = []
+        for note in writes:
+            place = next((k for k, at in enumerate(entries) if at is note.at), len(entries))
+            entries += [note.at] if place == len(entries) else []
+            self.rings.append((next(i for i, clone in enumerate(clones) if clone is note.cache), place))
+        return (*leaves, *(clones[i] for i in self.changed), *entries, *(note.frames for note in writes))
+
+
+def _convert(module: nn.Module, inputs: list[torch.Tensor]) -> Any:
+    """An OpenVINO model by way of a trace.
+
+    torch.export would be the newer way, but OpenVINO 2026.4 fails to compile what comes out of it (snippets
+    pass), so the trace stays, without torch's notice that it is old.
+    """
+    import openvino
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(module, tuple(inputs), check_trace=False)
+        return openvino.convert_model(traced, example_input=tuple(inputs), input=[tuple(leaf.shape) for leaf in inputs])
+
+
+class OpenVino(Stage):
+    """A stage compiled for one number of slots; other shapes raise.
+
+    The state stays in torch tensors that the caller owns: each step hands them over without a copy and
+    writes the new values back in place. Outputs are fresh tensors. precision: how weights are stored; what flows
+    between layers stays fp32, and so do log-mels.
+    """
+
+    def __init__(self, stage: Stage, example: Tensors, precision: Precision = "f32"):
+        import openvino
+
+        self.stage = stage
+        self.lookahead, self.made_for, self.needs = stage.lookahead, stage.made_for, stage.needs
+        leaves = [leaf.clone() for leaf in tree_leaves(example)]
+        self.shapes = [leaf.shape for leaf in leaves]
+        self.slots = leaves[0].shape[0]
+        state = stage.init_state(self.slots)
+        inputs = [tensor.clone() for _, tensor in state.tensors()] + leaves
+        with torch.inference_mode(False), torch.no_grad():
+            module = _Functional(stage, state, tree_map(torch.clone, example)).eval()
+            self._structure = tree_map(torch.clone, stage.step(stage.init_state(self.slots), example))
+            model = _convert(module, inputs)
+        store_weights(model, precision)
+        config = {
+            "INFERENCE_NUM_THREADS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",  # log-mels do not survive bf16
+            "ENABLE_CPU_PINNING": False,
+            # int8 only: numbers that share a scale. 32, the default, is a quarter slower and no nearer to fp32
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "64",
+        }
+        self._request = openvino.Core().compile_model(model, "CPU", config).create_infer_request()
+        self._tensor = openvino.Tensor
+        self._changed, self._rings = module.changed, module.rings
+        self._slot = np.arange(self.slots)[:, None]
+
+    def init_state(self, slots: int) -> State:
+        if slots != self.slots:
+            raise ValueError(f"compiled for {self.slots} slots, not {slots}")
+        return self.stage.init_state(slots)
+
+    def reset(self, state: Any, slot: int, seed: int = 0) -> None:
+        self.stage.reset(state, slot, seed)
+
+    def step(self, state: State, x: Tensors) -> Tensors:
+        given = tree_leaves(x)
+        if [leaf.shape for leaf in given] != self.shapes:
+            raise ValueError(f"compiled for inputs {self.shapes}, not {[leaf.shape for leaf in given]}")
+        held = [tensor.numpy() for _, tensor in state.tensors()]
+        arrays = [*held, *(np.ascontiguousarray(leaf.numpy()) for leaf in given)]
+        self._request.infer([self._tensor(array, shared_memory=True) for array in arrays])
+        results = (tensor.data for tensor in self._request.output_tensors)
+        answers = [torch.from_numpy(next(results).copy()) for _ in tree_leaves(self._structure)]
+        for i in self._changed:
+            np.copyto(held[i], next(results))
+        entries = [next(results) for _ in range(len({place for _, place in self._rings}))]
+        for i, place in self._rings:
+            held[i][self._slot, :, entries[place]] = next(results).transpose(0, 2, 1, 3)
+        return tree_rebuilt(self._structure, iter(answers))

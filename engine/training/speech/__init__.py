@@ -1,0 +1,1 @@
+"""Makes and checks speech corpora: `visema corpus`."""
