@@ -111,6 +111,7 @@ def train(
     average: float = 0.999,
     batch: int = BATCH,
     every: int = 250,
+    dropout: float = DROPOUT,
     device: str = "cpu",
     workers: int = 0,
 ) -> dict:
@@ -127,7 +128,7 @@ def train(
     clips = read_corpus(corpus, cache)
     groups = [split_of(clips, "train")] + [split_of(read_corpus(folder, cache), "train") for folder in extra]
     real = read_real(corpus / "real_en.jsonl", sounds)
-    encoder = begin(config or SpeechConfig(), start, seed)
+    encoder = begin(config or SpeechConfig(), start, seed, dropout)
     shares = [1.0, *(extra_shares or [0.25] * len(extra))]
     made = PhoneBatches(*balance(groups, shares), encoder.mel.filters.shape[1], encoder.config.delays, seed, batch)
     batches = Prefetch(made, workers, device)  # before CUDA is touched
@@ -166,14 +167,14 @@ def train(
     return best
 
 
-def begin(config: SpeechConfig, start: Path | None, seed: int) -> SpeechEncoder:
+def begin(config: SpeechConfig, start: Path | None, seed: int, dropout: float = DROPOUT) -> SpeechEncoder:
     """An encoder with fresh weights, those of `start`, or those of a `start` of half the width."""
     if start is None:
-        return SpeechEncoder(config, dropout=DROPOUT)
+        return SpeechEncoder(config, dropout=dropout)
     given = load_speech_encoder(start)
     if given.width < config.hubert.width:
-        return widen(given, config, seed, DROPOUT)
-    encoder = SpeechEncoder(replace(config, units=given.config.units), dropout=DROPOUT)
+        return widen(given, config, seed, dropout)
+    encoder = SpeechEncoder(replace(config, units=given.config.units), dropout=dropout)
     fit(encoder, given.state_dict(), start)
     return encoder
 
@@ -196,6 +197,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--start", type=Path, default=None, help="weights to begin with; half the width is widened")
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--every", type=int, default=250, help="steps between evaluations and checkpoints")
+    parser.add_argument("--dropout", type=float, default=DROPOUT, help="0 where training ends before it overfits")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches (with cuda: one per core)")
     parser.add_argument("--seed", type=int, default=0)
