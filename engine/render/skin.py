@@ -42,6 +42,11 @@ def mean_colour(skin: Skin) -> np.ndarray:
     return colour(density(skin.melanin), 0.15 + 0.7 * skin.blood)
 
 
+def forehead_colour(skin: Skin) -> np.ndarray:
+    """Linear colour (3,) of the skin at the hairline, as `paint_skin` paints it on average."""
+    return colour(1.04 * density(skin.melanin), 0.05 + 0.7 * skin.blood)
+
+
 def lip_colour(skin: Skin) -> np.ndarray:
     """Linear colour (3,): more blood near the surface, and paint if any."""
     bare = colour(0.26 + density(skin.melanin) * 0.95, 0.52 + 0.62 * skin.blood + 0.5 * skin.lips)

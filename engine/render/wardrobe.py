@@ -11,8 +11,8 @@ from engine.render.face_model import REGION, FaceModel
 from engine.render.lighting import KEY, exposure, lamp_table
 from engine.render.relief import wrinkle_table, zones
 from engine.render.scene import Person, Scene
-from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, STRANDS, TEETH, TONGUE
-from engine.render.skin import lip_colour, mean_colour, paint_relief, paint_skin
+from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, SKIN_LIGHT, STRANDS, TEETH, TONGUE
+from engine.render.skin import forehead_colour, lip_colour, mean_colour, paint_relief, paint_skin
 from engine.render.texels import TEXEL_PAD
 
 KIND_OF = {
@@ -82,12 +82,14 @@ def paint_looks(face: FaceModel, scene: Scene, size: int = 512) -> Looks:
     person, lamps = scene.person, lamp_table(scene.light, exposure(mean_colour(scene.person.skin)))
     skin, (pores, wrinkles) = _skin_picture(face, person.skin), paint_relief(face)
     gain, rest = wrinkle_table(person.skin.age)
+    tints = colours(person)
+    tints[SKIN_LIGHT] = forehead_colour(person.skin)  # what thin hair melts into
     return Looks(
         skin=skin, pores=pores, wrinkles=wrinkles,
         texels=_texels(size, skin, pores), creases=_texels(size, wrinkles),
         iris=paint.paint_iris(person.eyes), cloth=_cloth_picture(), brow=_brow_picture(_brow_step(scene, size)),
         hair=hair_paint.paint_strands(), look=hair_paint.look(person.hair),
-        tints=colours(person), lamps=lamps, tones=paint.tone_table(), gain=gain, rest=rest,
+        tints=tints, lamps=lamps, tones=paint.tone_table(), gain=gain, rest=rest,
         frame=shadow.frame(lamps[KEY].astype(np.float64)), taps=shadow.pattern(),
         softness=np.float32(np.tan(np.radians(scene.light.softness))),
     )  # fmt: skip

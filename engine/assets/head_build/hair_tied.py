@@ -24,6 +24,31 @@ def drawn(scalp: Scalp, azimuth: np.ndarray, start: float | np.ndarray, rows: in
     return scalp.over(a, p, swell + lift), ray
 
 
+def line(azimuth: np.ndarray) -> np.ndarray:
+    """Where the drawn hair begins (n,), as a share of the hairline: a low peak in the middle, round temples, and
+    before the ears less than hair that is worn short."""
+    aside = np.abs(azimuth)
+    peak, corner = 0.014 * np.exp(-((aside / 0.16) ** 2)), 0.022 * np.exp(-(((aside - 0.50) / 0.20) ** 2))
+    return 0.978 + peak - corner - 0.035 * np.exp(-(((aside - 1.30) / 0.16) ** 2))
+
+
+def _baby(tuft: Tuft, scalp: Scalp, rng: np.random.Generator) -> None:
+    """The hairline itself: fine hairs before the thick of it, each fading in from the skin, here more, there less."""
+    n, steps = 180, 5
+    azimuth = np.concatenate([rng.uniform(-1.35, 1.35, 140), rng.uniform(-np.pi, np.pi, 40)])
+    azimuth += 0.05 * np.sin(azimuth * 17 + 1)  # in groups
+    start = line(azimuth) + rng.triangular(-0.02, 0.022, 0.065, n)
+    points, ray = drawn(scalp, azimuth, start, steps, rng.uniform(-0.0008, 0.0006, (n, 1)), 0.20)
+    lean = 0.0045 * rng.normal(0, 1, (n, 1)) * np.linspace(1, 0, steps)[None] ** 1.5  # their roots grow every way
+    points = points + np.cross(unit(np.gradient(points, axis=1)), ray) * lean[..., None]
+    s = np.linspace(0, 1, steps)[None]
+    alpha = np.clip(np.minimum(s / 0.45, (1 - s) / 0.25), 0.0, 1) * rng.uniform(0.45, 1.0, (n, 1))
+    shade = rng.uniform(0.92, 1.06, (n, 1)) * np.ones((1, steps))
+    root = scalp.over(azimuth, scalp.limit(azimuth) * 0.98, 0.0)
+    tilt = unit(ray + rng.normal(0, 0.10, (n, 1, 3)))
+    add_cards(tuft, points, tilt, rng.uniform(0.004, 0.008, n), rng.integers(8, 15, n), root, alpha, shade)
+
+
 def build(scalp: Scalp) -> Tuft:
     """The drawn sheet, the bun, cards over both, baby hairs at the hairline, loose strands at the temples."""
     rng = np.random.default_rng(47)
@@ -32,29 +57,30 @@ def build(scalp: Scalp) -> Tuft:
     s = np.linspace(0, 1, ROWS)[None] ** 1.35
     wave = 0.6 * np.sin(around * 19 + 2 * np.sin(around * 3)) + 0.4 * np.sin(around * 31 + 1)
     groove = (0.0003 + 0.0011 * smoothstep(0.0, 0.4, s)) * wave[:, None]
-    ragged = 0.006 * np.sin(around * 14 + 2 * np.sin(around * 5)) + 0.0015 * rng.normal(0, 1, COLUMNS)
-    sheet, _ = drawn(scalp, around, 0.985 + ragged, ROWS, groove)
-    foot = scalp.over(around, scalp.limit(around) * 0.985, 0.0)
-    thin = 0.52 + 0.48 * smoothstep(0.0, 0.08, s) * np.ones((COLUMNS, 1))
+    ragged = 0.5 * np.sin(around * 14 + 2 * np.sin(around * 5)) + 0.5 * np.sin(around * 23 + 3 * np.sin(around * 7))
+    begin = line(around) + 0.005 * ragged + 0.004 * rng.normal(0, 1, COLUMNS)
+    sheet, _ = drawn(scalp, around, begin, ROWS, groove)
+    foot = scalp.over(around, scalp.limit(around) * begin, 0.0)
+    # Thin at its edge and at some places thinner than at others: skin shows between the hairs.
+    sparse = np.clip(0.5 + 0.35 * np.sin(around * 9 + 2 * np.sin(around * 4)) + 0.3 * rng.normal(0, 1, COLUMNS), 0, 1)
+    edge = (0.56 - 0.10 * sparse)[:, None]
+    thin = edge + (1 - edge) * smoothstep(0.0, (0.06 + 0.10 * sparse)[:, None], s)
     shade = (0.94 + 0.10 * np.minimum(wave, 0))[:, None] * (1.0 - 0.12 * smoothstep(0.35, 0.9, s))
+    shade = shade * (0.88 + 0.12 * smoothstep(0.0, 0.10, s))  # as the skin below it is in its shadow
     add_sheet(tuft, sheet, np.repeat(foot[:, None], ROWS, 1), (0.0, 1.0), closed=True, shade=shade, repeat=2,
               alpha=thin)  # fmt: skip
-    bare = scalp.over(around, scalp.limit(around) * (1.025 + ragged), 0.0005)
-    add_hem(tuft, sheet[:, 0], bare, foot, 0.36)
+    bare = scalp.over(around, scalp.limit(around) * (begin + 0.055 + 0.01 * ragged), 0.0005)
+    within = scalp.over(around, scalp.limit(around) * (begin - 0.02), 0.0014)  # a little over the edge of the sheet
+    add_hem(tuft, within, bare, foot, 0.20)
     _bun(tuft, scalp, rng)
-    n = 76
+    n = 50
     azimuth = rng.uniform(-np.pi, np.pi, n)
     points, ray = drawn(scalp, azimuth, rng.uniform(0.6, 0.99, n), 6, rng.uniform(0.0002, 0.0016, (n, 1)), 0.7)
     _cards(tuft, scalp, rng, points, ray, azimuth, (0, 11), rng.uniform(0.006, 0.009, n), 0.0)
-    n = 112  # the hairline itself: fine hairs before the thick of it
-    azimuth = np.concatenate([rng.uniform(-1.25, 1.25, 90), rng.uniform(-np.pi, np.pi, 22)])
-    points, ray = drawn(scalp, azimuth, rng.uniform(0.975, 1.030, n), 5, rng.uniform(-0.0010, 0.0006, (n, 1)), 0.20)
-    lean = 0.0035 * rng.normal(0, 1, (n, 1)) * np.linspace(0, 1, 5)[None] ** 1.5
-    points = points + np.cross(unit(np.gradient(points, axis=1)), ray) * lean[..., None]
-    _cards(tuft, scalp, rng, points, ray, azimuth, (8, 15), rng.uniform(0.005, 0.008, n), 0.25)
+    _baby(tuft, scalp, rng)
     n = 240  # the whole sheet in hairs, for renderers that draw those
     azimuth = rng.uniform(-np.pi, np.pi, n)
-    begin = np.concatenate([np.full(90, 0.985), rng.uniform(0.35, 0.95, n - 90)])
+    begin = np.concatenate([line(azimuth[:90]) * rng.uniform(0.98, 1.02, 90), rng.uniform(0.35, 0.95, n - 90)])
     points, _ = drawn(scalp, azimuth, begin, 12, rng.uniform(0.0001, 0.0012, (n, 1)), 0.72)
     root = scalp.over(azimuth, scalp.limit(azimuth) * 0.98, 0.0)
     add_guides(tuft, points, root, np.full(n, 0.011))

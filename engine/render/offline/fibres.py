@@ -17,6 +17,7 @@ KNOTS = 12
 LOCK = (80, 40, 5)  # hairs of a dense, a medium and a stray guide
 # Hairs on a sheet: how many, their share of its length, and the least and most metres of that.
 SHEET_PER_M2, SHEET_SHARE, SHEET_M = 3.6e5, 0.20, (0.014, 0.026)
+LIT = 0.40  # how open to the sky a sheet is where it bears all its hairs
 UNDER_PER_M2, UNDER_M = 1.6e6, 0.0075  # hairs of the undergrowth of a beard
 BROW_PER_M2, BROW_M = 2.0e6, 0.0072
 LASHES = 460
@@ -85,7 +86,9 @@ def sheets(face: FaceModel, rng: np.random.Generator) -> Grown:
     """Hairs that lie along the sheets of hair and beard."""
     own = np.isin(face.triangle_region, (REGION["hair"], REGION["beard"]))
     corners, weight = _scatter(face, own, SHEET_PER_M2, rng)
-    keep = (face.alpha[corners] * weight).sum(1) > rng.uniform(0, 1, len(corners))
+    # Single hairs show where light falls: the inside of long hair, a fifth as open, needs no more than its ground.
+    open_ = np.clip(face.occlusion / LIT, 0.15, 1) ** 2
+    keep = (face.alpha[corners] * open_[corners] * weight).sum(1) > rng.uniform(0, 1, len(corners))
     corners, weight = corners[keep], weight[keep]
     n = len(corners)
     slope, normals = _slope(face, corners), face.normals(face.mean)

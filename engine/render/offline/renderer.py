@@ -20,6 +20,7 @@ from engine.render.wardrobe import dress, paint_looks
 SCALE = 3  # samples per pixel each way
 BOUNCE = np.array([0.30, 0.17, 0.13], np.float32)  # light that skin around a dent sends into it
 LASH_LINE_M = 0.0018
+CHUNK = 2048  # points
 HULL = 0.45  # how bright the hair's ground is below the strands
 
 
@@ -121,7 +122,10 @@ class OfflineRenderer(Drawing):
     def _open_sky(self, normal: np.ndarray) -> np.ndarray:
         """Light (n, 3) of the whole sky when nothing hides it."""
         sky = self._some(False)
-        return np.maximum(normal @ sky.towards.T, 0) @ sky.colour
+        out = np.empty_like(normal)
+        for at in range(0, len(normal), CHUNK):  # what one step works on stays in the cache
+            out[at : at + CHUNK] = np.maximum(normal[at : at + CHUNK] @ sky.towards.T, 0) @ sky.colour
+        return out
 
     def _scatter(self, seen: gbuffer.Points, soft: np.ndarray, light: np.ndarray, near: np.ndarray) -> None:
         """Let the light spread inside the skin; light (n, 3) is changed in place at `soft`."""
