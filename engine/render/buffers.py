@@ -10,7 +10,7 @@ from engine.render.face_model import REGION, FaceModel
 from engine.render.kernel import kernel
 from engine.render.scene import Scene
 from engine.render.shading import BROWS, CLOTH, HAIR, LASHES, STRANDS, TONGUE
-from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, SAMPLE_X
+from engine.render.visibility import ID_MASK, SAMPLE_X
 from engine.render.wardrobe import dress
 
 FACE, HAIR_MASK, SHOULDERS, BACKGROUND = range(4)
@@ -39,7 +39,7 @@ def _read(samples, triangles, parts, screen, normals, uv, masks, out_normals, ou
     rows, columns = depth.shape
     for row in range(rows):
         for col in range(columns):
-            best = np.int64(0)
+            best = np.int32(0)
             at = 0
             for k in range(4):
                 key = samples[row, col, k]
@@ -49,8 +49,6 @@ def _read(samples, triangles, parts, screen, normals, uv, masks, out_normals, ou
                     best, at = key, k
             if best == 0:
                 continue
-            near = _F(best >> ID_BITS) * _F(1.0 / NEAR_SCALE)
-            depth[row, col] = _F(1.0) / near
             f = (best & ID_MASK) - 1
             i0, i1, i2 = triangles[f, 0], triangles[f, 1], triangles[f, 2]
             x, y = _F(col) + SAMPLE_X[at] - screen[i0, 0], _F(row) + _F(at) * _F(0.25) + _F(0.125) - screen[i0, 1]
@@ -61,6 +59,7 @@ def _read(samples, triangles, parts, screen, normals, uv, masks, out_normals, ou
             # Weights on the screen become weights in space.
             w0, w1, w2 = max(_F(1.0) - b1 - b2, _F(0.0)) * screen[i0, 2], b1 * screen[i1, 2], b2 * screen[i2, 2]
             total = _F(1.0) / (w0 + w1 + w2)
+            depth[row, col] = total
             w0, w1, w2 = w0 * total, w1 * total, w2 * total
             size = _F(1e-12)
             for j in range(3):
@@ -99,8 +98,9 @@ class BufferReader:
         motion = np.clip(np.nan_to_num(motion, nan=0.0), -8.0, 8.0) + self._rest
         points = self.face.vertices(motion, shape if shape.any() else None)
         screen = self.scene.camera.project(points, size)
-        samples = np.zeros((size, size + visibility.PAD, visibility.SAMPLES), np.int64)
-        visibility.fill(screen, self._triangles, self._sided, 0, size, samples, np.array([0, 0, size, size]))
+        samples = np.zeros((size, size + visibility.PAD, visibility.SAMPLES), np.int32)
+        ruler, box = self.scene.camera.ruler(), np.array([0, 0, size, size])
+        visibility.fill(screen, self._triangles, self._sided, ruler, 0, size, samples, box)
         out = Buffers(*(np.zeros((size, size, *tail), np.float32) for tail in ((4,), (3,), (2,), ())))
         _read(samples, self._triangles, self._parts, screen, self.face.normals(points), self.face.uv,
               out.masks, out.normals, out.uv, out.depth)  # fmt: skip

@@ -8,6 +8,8 @@ from engine.render.kernel import kernel
 
 _F = np.float32
 NEAREST_M = _F(0.05)  # what is nearer to the lens is not drawn
+REACH_M = 0.6  # how far before and behind the centre anything lies
+NEAR_STEPS = 2**16  # into which the nearness of what is drawn is divided
 
 
 @kernel
@@ -42,6 +44,12 @@ class Camera:
         x, y, z = self.centre
         _project(points, _F(x), _F(y), _F(self.distance_m + z), _F(self.focal(size)), _F(size / 2), out)
         return out
+
+    def ruler(self) -> np.ndarray:
+        """Nearness of what is farthest (1 / m), and steps per 1 / m up to what is nearest: float32 (2,)."""
+        low = 1 / (self.distance_m + REACH_M)
+        high = 1 / max(self.distance_m - REACH_M, float(NEAREST_M))
+        return np.array([low, NEAR_STEPS / (high - low)], _F)
 
     def clip_matrix(self, size: tuple[int, int], near_m: float = 0.1, far_m: float = 10.0) -> np.ndarray:
         """World to OpenGL clip space, float32 (4, 4), for column vectors; row 0 of a picture is the bottom."""

@@ -33,7 +33,7 @@ class Drawing(Stage):
 
     def __init__(self, scene: Scene, size: int = 512, background: str | None = None, face: FaceModel | None = None,
                  threads: int = 1, alpha: bool = False):  # fmt: skip
-        self.scene, self.size, self.camera = scene, size, scene.camera
+        self.scene, self.size, self.camera, self.ruler = scene, size, scene.camera, scene.camera.ruler()
         self.threads, self.alpha, self.crew = threads, alpha, crew(threads)
         self.face = face or FaceModel.of(scene.person)
         self._background = torch.from_numpy(paint_background(background or scene.background, size))

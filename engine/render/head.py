@@ -28,7 +28,7 @@ from engine.render.wardrobe import dress, paint_looks
 class HeadState(DrawingState):
     """identity float32 (S, I). motion float64 (S, M): what the picture shows, if fresh int64 (S, 1) is 1.
 
-    The rest is scratch. Of `visibility`: samples int64 (S, H, W + 3, 4), box int64 (S, 4). Of `surface`: veil float32
+    The rest is scratch. Of `visibility`: samples int32 (S, H, W + 3, 4), box int64 (S, 4). Of `surface`: veil float32
     (S, H, W, 4), light float32 (S, H, W, 3). Of `shadow`: depth float32 (S, P, P), seen_from float32 (S, V, 3), seen
     float32 (S, V) the key light that arrives. Of vertices: creased and open float32 (S, V), how far wrinkles show and
     how open the skin lies;
@@ -83,7 +83,7 @@ class HeadRenderer(Drawing):
         return HeadState(
             *self.first_pictures(slots),
             identity=self._identity.repeat(slots, 1),
-            samples=torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int64),
+            samples=torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int32),
             box=box.repeat(slots, 1),
             veil=torch.zeros(slots, size, size, 4),
             light=torch.zeros(slots, size, size, 3),
@@ -155,7 +155,7 @@ class HeadRenderer(Drawing):
         old int64 (4,): what the last picture touched; box int64 (4,) is widened to what this one does.
         """
         visibility.clear(samples, old, *band)
-        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, *band, samples, box)
+        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, self.ruler, *band, samples, box)
 
     def _soften(self, motion: np.ndarray, own: SimpleNamespace) -> None:
         """What a motion does to the skin without moving it: wrinkles, and the dark in dents."""
@@ -173,11 +173,11 @@ class HeadRenderer(Drawing):
         field = np.empty(surface.FIELDS, np.float32)
         surface.draw(own.samples, box, wear.solid, wear.solid_kinds, own.plane, own.vertex, looks.texels,
                      looks.creases, looks.iris, looks.cloth, looks.hair, looks.look, looks.tints, looks.lamps,
-                     np.float32(1000 * self.camera.height_m / self.size), faces, nears, own.light)  # fmt: skip
+                     np.float32(1000 * self.camera.height_m / self.size), self.ruler, faces, nears, own.light)  # fmt: skip
         layers.overlay(own.samples, triangles, wear.layers, wear.kinds, own.screen, own.vertex, looks.brow,
-                       looks.look, field, *band, own.veil, own.light)  # fmt: skip
-        layers.strands(own.samples, triangles, wear.strands, own.screen, own.vertex, looks.hair, looks.look, *band,
-                       box, own.veil, own.light)  # fmt: skip
+                       looks.look, self.ruler, field, *band, own.veil, own.light)  # fmt: skip
+        layers.strands(own.samples, triangles, wear.strands, own.screen, own.vertex, looks.hair, looks.look, self.ruler,
+                       *band, box, own.veil, own.light)  # fmt: skip
         if self.alpha:
             surface.cut_out(own.light, box, own.samples, own.veil, looks.tones, *band, own.picture)
         else:

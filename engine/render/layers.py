@@ -8,13 +8,13 @@ from engine.render import hair_shading, shading, texels
 from engine.render.kernel import inlined, kernel
 from engine.render.shading import LASHES
 from engine.render.surface import FIELDS
-from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, PAD, SAMPLE_X
+from engine.render.visibility import ID_BITS, ID_MASK, PAD, SAMPLE_X, nearness
 
 _F = np.float32
 
 
 @kernel
-def overlay(samples, triangles, faces, kinds, screen, vertex, brow, look, field, first, stop, veil, light):
+def overlay(samples, triangles, faces, kinds, screen, vertex, brow, look, ruler, field, first, stop, veil, light):
     """Blend thin things over rows first .. stop - 1: faces int32 (n,) are their triangles, field scratch (12,).
 
     veil float32 (H, W, 4), all zero before and after: colour times opacity, and opacity. It is summed up
@@ -51,7 +51,7 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, brow, look, field,
                     if b0 < 0 or b1 < 0 or b2 < 0:
                         continue
                     near = b0 * n0 + b1 * n1 + b2 * n2
-                    if near + bias * near * near < _F(samples[row, col, k] >> ID_BITS) * _F(1.0 / NEAR_SCALE):
+                    if near + bias * near * near < nearness(samples[row, col, k], ruler):
                         continue
                     s0, s1, s2 = s0 + b0, s1 + b1, s2 + b2
                     covered += 1
@@ -104,7 +104,7 @@ def _plane(vertex, field, i0, i1, i2, b1x, b1y, b2x, b2y):
 
 
 @kernel
-def strands(samples, triangles, faces, screen, vertex, picture, look, first, stop, box, veil, light):
+def strands(samples, triangles, faces, screen, vertex, picture, look, ruler, first, stop, box, veil, light):
     """Blend cards of strands over rows first .. stop - 1: faces int32 (n,) are their triangles; widens `box`.
 
     Cards are summed up as optical thickness and then laid over the picture at once: the sum does not ask
@@ -114,7 +114,7 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, first, sto
     """
     width = samples.shape[1] - PAD
     reach_left, reach_top, reach_right, reach_bottom = width, stop, 0, first
-    columns = _F(picture.shape[2])
+    columns, lowest, steps = _F(picture.shape[2]), ruler[0], ruler[1]
     for f in faces:
         i0, i1, i2 = np.uintp(triangles[f, 0]), np.uintp(triangles[f, 1]), np.uintp(triangles[f, 2])
         if vertex[i0, 6] <= 0 and vertex[i1, 6] <= 0 and vertex[i2, 6] <= 0:
@@ -142,8 +142,8 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, first, sto
         v0, vx, vy = _plane(vertex, 5, i0, i1, i2, b1x, b1y, b2x, b2y)
         c0, cx, cy = _plane(vertex, 6, i0, i1, i2, b1x, b1y, b2x, b2y)
         s0, sx, sy = _plane(vertex, 7, i0, i1, i2, b1x, b1y, b2x, b2y)
-        nx, ny = (n1 - n0) * b1x + (n2 - n0) * b2x, (n1 - n0) * b1y + (n2 - n0) * b2y
-        start = n0 + hair_shading.CARD_NEAR * n0 * n0
+        nx, ny = ((n1 - n0) * b1x + (n2 - n0) * b2x) * steps, ((n1 - n0) * b1y + (n2 - n0) * b2y) * steps
+        start = (n0 + hair_shading.CARD_NEAR * n0 * n0 - lowest) * steps
         # How many columns of the picture a pixel takes in, and so how much detail is left to show.
         finest = (ux * ux + uy * uy) * columns * columns
         level = np.uintp(0 if finest < _F(2.0) else 1 if finest < _F(8.0) else 2 if finest < _F(32.0) else 3)
@@ -169,7 +169,7 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, first, sto
             v_at, c_at, s_at, n_at = v0 + vy * y, c0 + cy * y, s0 + sy * y, start + ny * y
             for col in range(begin, end + 1):
                 x = _F(col) + _F(0.5) - x0
-                near = (np.int64(np.float64(n_at + nx * x) * NEAR_SCALE) << ID_BITS) | ID_MASK
+                near = np.int32((np.int64(n_at + nx * x) << ID_BITS) | ID_MASK)
                 r, c = np.uintp(row), np.uintp(col)
                 free = ((1 if samples[r, c, 0] <= near else 0) + (1 if samples[r, c, 1] <= near else 0)
                         + (1 if samples[r, c, 2] <= near else 0) + (1 if samples[r, c, 3] <= near else 0))

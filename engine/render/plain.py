@@ -37,7 +37,7 @@ _WHITE, _PUPIL = np.array([0.70, 0.68, 0.66]), 0.36
 
 @dataclass(slots=True)
 class PlainState(DrawingState):
-    """samples int64 (S, H, W + 3, 4) and box int64 (S, 4): scratch."""
+    """samples int32 (S, H, W + 3, 4) and box int64 (S, 4): scratch."""
 
     samples: torch.Tensor
     box: torch.Tensor
@@ -147,7 +147,7 @@ class PlainRenderer(Drawing):
         size = self.size
         return PlainState(
             *self.first_pictures(slots),
-            torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int64),
+            torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int32),
             torch.tensor([0, 0, size, size]).repeat(slots, 1),
         )
 
@@ -177,7 +177,7 @@ class PlainRenderer(Drawing):
 
     def _see(self, own: SimpleNamespace, screen: np.ndarray, box: np.ndarray, band: tuple[int, int]) -> None:
         visibility.clear(own.samples, own.box, *band)
-        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, *band, own.samples, box)
+        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, self.ruler, *band, own.samples, box)
 
 
 def _flat_colours(face: FaceModel, scene: Scene, tints: np.ndarray) -> np.ndarray:

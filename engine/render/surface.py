@@ -14,7 +14,7 @@ from engine.render.kernel import inlined, kernel
 from engine.render.mouth_shading import shade_mouth
 from engine.render.shading import CLOTH, EYE, HAIR, SKIN, SKIN_LIGHT
 from engine.render.skin_shading import shade_cloth, shade_skin
-from engine.render.visibility import ID_BITS, ID_MASK, NEAR_SCALE, SAMPLE_X
+from engine.render.visibility import ID_BITS, ID_MASK, SAMPLE_X, nearness
 
 _F = np.float32
 FIELDS = 12  # per vertex: what `shading.light_vertices` writes
@@ -52,7 +52,7 @@ def _weights(x, y, b1x, b1y, b2x, b2y):
 
 
 @inlined
-def _is_smooth(k0, k1, k2, k3, plane):
+def _is_smooth(k0, k1, k2, k3, plane, ruler):
     """Whether four samples of several triangles show one piece of surface: kind, nearness, light alike."""
     f0, f1, f2, f3 = k0 & ID_MASK, k1 & ID_MASK, k2 & ID_MASK, k3 & ID_MASK
     alike = False
@@ -60,8 +60,8 @@ def _is_smooth(k0, k1, k2, k3, plane):
         u0, u1, u2, u3 = np.uintp(f0 - 1), np.uintp(f1 - 1), np.uintp(f2 - 1), np.uintp(f3 - 1)
         kind = plane[u0, 7]
         if plane[u1, 7] == kind and plane[u2, 7] == kind and plane[u3, 7] == kind:
-            spread = _F((max(k0, k1, k2, k3) >> ID_BITS) - (min(k0, k1, k2, k3) >> ID_BITS)) * _F(1.0 / NEAR_SCALE)
-            near = _F(k0 >> ID_BITS) * _F(1.0 / NEAR_SCALE)
+            spread = _F((max(k0, k1, k2, k3) >> ID_BITS) - (min(k0, k1, k2, k3) >> ID_BITS)) / ruler[1]
+            near = nearness(k0, ruler)
             l0, l1, l2, l3 = plane[u0, 6], plane[u1, 6], plane[u2, 6], plane[u3, 6]
             change = max(l0, l1, l2, l3) - min(l0, l1, l2, l3)
             alike = spread < JUMP_M * near * near and change < LIGHT_STEP
@@ -70,14 +70,13 @@ def _is_smooth(k0, k1, k2, k3, plane):
 
 @kernel
 def draw(samples, box, triangles, kinds, plane, vertex, skin, wrinkles, iris, cloth, hair, look,
-         tints, lamps, mm, face_of, near_of, light):  # fmt: skip
+         tints, lamps, mm, ruler, face_of, near_of, light):  # fmt: skip
     """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
 
     kinds uint8 (F,), plane float32 (F, 8) of `set_up`, vertex float32 (V, 12).
     skin and wrinkles: texels and creases of `wardrobe.Looks`; hair and look: see
-    `hair_paint`. mm: millimetres a pixel spans at the face. face_of int64 (4,), near_of float32 (4,): scratch.
+    `hair_paint`. mm: millimetres a pixel spans at the face; ruler: `Camera.ruler`. face_of int64 (4,), near_of float32 (4,): scratch.
     """
-    to_near = _F(1.0 / NEAR_SCALE)
     last = np.int64(-1)  # neighbours mostly see the same triangle: its set-up is kept
     kind, i0, i1, i2 = np.uint8(0), np.uintp(0), np.uintp(0), np.uintp(0)
     x0 = y0 = b1x = b1y = b2x = b2y = _F(0.0)
@@ -90,11 +89,11 @@ def draw(samples, box, triangles, kinds, plane, vertex, skin, wrinkles, iris, cl
                 continue
             whole = f0 == f1 and f0 == f2 and f0 == f3
             if not whole:
-                whole = _is_smooth(k0, k1, k2, k3, plane)
+                whole = _is_smooth(k0, k1, k2, k3, plane, ruler)
             if not whole:
                 face_of[0], face_of[1], face_of[2], face_of[3] = f0, f1, f2, f3
-                near_of[0], near_of[1] = _F(k0 >> ID_BITS) * to_near, _F(k1 >> ID_BITS) * to_near
-                near_of[2], near_of[3] = _F(k2 >> ID_BITS) * to_near, _F(k3 >> ID_BITS) * to_near
+                near_of[0], near_of[1] = nearness(k0, ruler), nearness(k1, ruler)
+                near_of[2], near_of[3] = nearness(k2, ruler), nearness(k3, ruler)
             red = green = blue = _F(0.0)
             left = 4
             for k in range(4):

@@ -4,21 +4,24 @@ The samples lie on a rotated grid, so that near-level and near-upright edges get
 k of pixel (r, c) is taken at y = r + (k + 0.5) / 4 and x = c + SAMPLE_X[k]. **Row 0 is the top** here
 (unlike nvdiffrast's pictures).
 
-A sample is one int64: nearness (1 / depth, linear on the screen) as a fixed-point number above, the
+A sample is one int32: nearness (1 / depth, linear on the screen) as a fixed-point number above, the
 triangle's number + 1 below, so that "the nearest wins" is a maximum, which a vector unit does without
-branches; 0 is nothing.
+branches; 0 is nothing. Its 16 bits of nearness count from `Camera.ruler`'s lowest one in its steps: 0.02 mm in a
+portrait. (With int64 this took a third longer, and everything that reads samples waited for twice the memory.)
 """
 
 import numpy as np
 
-from engine.render.kernel import kernel
+from engine.render.camera import NEAR_STEPS
+from engine.render.kernel import inlined, kernel
 
 SAMPLES = 4
 SAMPLE_X = np.array([0.375, 0.875, 0.125, 0.625], np.float32)
 PAD = 3  # unused columns: a block may reach over; and rows of a power of two bytes would share a cache set
-ID_BITS = 20
+ID_BITS = 15
 ID_MASK = (1 << ID_BITS) - 1
-NEAR_SCALE = 2.0**32  # of nearness in 1 / m, which stays under 256
+MOST = ID_MASK  # triangles that have a number
+_NEAREST = np.float32(NEAR_STEPS - 1)
 _FAR = np.float32(1e9)
 _SLACK = np.float32(1e-4)  # pixels by which triangles overlap, so that shared edges leave no crack
 # Triangles are drawn in blocks of four pixels of a row, sixteen samples, all alike: where a sample lies in its block.
@@ -28,13 +31,13 @@ _LANE_Y = np.tile(np.arange(SAMPLES) * 0.25 + 0.125, _BLOCK).astype(np.float32)
 
 
 @kernel
-def fill(screen, triangles, two_sided, top, bottom, samples, box):
+def fill(screen, triangles, two_sided, ruler, top, bottom, samples, box):
     """Draw triangles into rows top .. bottom - 1 of the sample buffers and widen `box` to what was touched.
 
     screen: float32 (V, 3), x right and y down in pixels, nearness (> 0; other triangles are left out).
-    triangles int32 (F, 3); two_sided uint8 (F,): 0 leaves out faces whose corners turn clockwise to the eye
+    triangles int32 (F, 3), at most MOST; two_sided uint8 (F,): 0 leaves out faces whose corners turn clockwise to the eye
     (front faces are counter-clockwise in space, thus clockwise with y down: negative area here).
-    samples int64 (H, W + PAD, 4). box int64 (4,): left, top, right, bottom in pixels, the last two exclusive.
+    ruler float32 (2,): see `Camera.ruler`. samples int32 (H, W + PAD, 4). box int64 (4,): left, top, right, bottom in pixels, the last two exclusive.
 
     Most triangles are a few pixels wide. A block costs the same whatever it holds, without branches that the
     processor would guess wrong: half the time of walking from edge to edge (measured).
@@ -43,7 +46,7 @@ def fill(screen, triangles, two_sided, top, bottom, samples, box):
     zero, edge = np.float32(0.0), np.float32(width)
     high_y, low_y = np.float32(0.875), np.float32(0.125)  # of the samples in their row, and in their pixel
     flat = samples.reshape(-1)
-    none = np.int64(0)
+    none = np.int32(0)
     left, right, upper, lower = box[0], box[2], box[1], box[3]
     for f in range(triangles.shape[0]):
         i0, i1, i2 = np.uintp(triangles[f, 0]), np.uintp(triangles[f, 1]), np.uintp(triangles[f, 2])
@@ -63,12 +66,13 @@ def fill(screen, triangles, two_sided, top, bottom, samples, box):
         last = int(min(max(high + high_y, zero), np.float32(bottom))) - 1
         if first > last:
             continue
-        # Nearness as a plane over the screen.
+        # Nearness in steps as a plane over the screen.
+        n0, n1, n2 = (n0 - ruler[0]) * ruler[1], (n1 - ruler[0]) * ruler[1], (n2 - ruler[0]) * ruler[1]
         scale = np.float32(1.0) / area
         dx = ((n1 - n0) * (y2 - y0) - (n2 - n0) * (y1 - y0)) * scale
         dy = ((n2 - n0) * (x1 - x0) - (n1 - n0) * (x2 - x0)) * scale
         start = n0 - dx * x0 - dy * y0
-        nearest = (np.int64(np.float64(max(n0, n1, n2)) * NEAR_SCALE) << ID_BITS) + (f + 1)
+        nearest, number = min(max(n0, n1, n2), _NEAREST), np.int32(f + 1)
         # Every edge bounds x by slope * y + at: from the left where it runs down, else from the right.
         # One side has one edge, the other two (a missing one bounds nothing), so rows need no branches.
         a_slope, a_at, b_slope, b_at = zero, -_FAR, zero, -_FAR
@@ -102,8 +106,8 @@ def fill(screen, triangles, two_sided, top, bottom, samples, box):
                 x, at = np.float32(col), row * stride + col * SAMPLES
                 for j in range(_BLOCK * SAMPLES):
                     p, q = x + _LANE_X[j], y + _LANE_Y[j]
-                    near = start + dy * q + dx * p
-                    key = min((np.int64(np.float64(near) * NEAR_SCALE) << ID_BITS) + (f + 1), nearest)
+                    near = np.int32(max(min(start + dy * q + dx * p, nearest), zero))
+                    key = np.int32(np.int32(near << ID_BITS) + number)  # numba widens what is not narrowed at once
                     inside = ((p >= a_slope * q + a_at) & (p >= b_slope * q + b_at) & (p <= c_slope * q + c_at)
                               & (p <= d_slope * q + d_at) & (q >= low) & (q <= high))
                     i = np.uintp(at + j)
@@ -119,6 +123,12 @@ def fill(screen, triangles, two_sided, top, bottom, samples, box):
 def clear(samples, box, top, bottom):
     """Empty rows top .. bottom - 1 of what the last picture touched."""
     samples[max(box[1], top) : min(box[3], bottom), box[0] : box[2]] = 0
+
+
+@inlined
+def nearness(key, ruler):
+    """Nearness in 1 / m of a sample that shows something."""
+    return ruler[0] + np.float32(key >> ID_BITS) / ruler[1]
 
 
 @kernel
