@@ -1,10 +1,12 @@
 """The head renderer: clean keys, nothing pokes through, slots alone, the same picture every time."""
 
+from copy import copy
+
 import numpy as np
 import pytest
 import torch
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, WeightsError
 from engine.motion import layout
 from engine.render import visibility
 from engine.render.colour import parse_colour
@@ -13,6 +15,7 @@ from engine.render.head import HeadRenderer
 from engine.render.poses import pose
 from engine.render.rasterizers import make_rasterizer
 from engine.render.shading import EYE, TEETH, TONGUE
+from engine.render.wardrobe import dress
 
 SIZE = 256
 WHITE = np.array([255, 255, 255])
@@ -144,9 +147,9 @@ def test_visibility_agrees_with_the_rasterizer(renderer: HeadRenderer) -> None:
     """Sample k of every pixel sees what the plain rasterizer sees when its pixels lie there."""
     points = renderer.face.vertices(pose("AA"))
     state = renderer.init_state(1)
-    samples, box, screen = state.samples[0].numpy(), state.box[0].numpy(), state.screen[0].numpy()
+    samples, spans, screen = state.samples[0].numpy(), state.spans[0].numpy(), state.screen[0].numpy()
     renderer.project(points, screen)
-    renderer.see(screen, samples, box, box.copy(), (0, SIZE))
+    renderer.see(screen, samples, spans, (0, SIZE))
     clip = np.concatenate([points, np.ones((len(points), 1), np.float32)], 1)
     clip = clip @ renderer.camera.clip_matrix((SIZE, SIZE)).T
     for k in range(visibility.SAMPLES):
@@ -160,6 +163,13 @@ def test_visibility_agrees_with_the_rasterizer(renderer: HeadRenderer) -> None:
         mine = samples[:, :SIZE, k] & visibility.ID_MASK
         # Back faces are left out here, so compare where the other one sees a front.
         assert (mine == ids).mean() > 0.995
+
+
+def test_more_triangles_than_samples_can_number_are_refused() -> None:
+    face = copy(FaceModel.load())
+    face.triangles = np.tile(face.triangles, (visibility.MOST // len(face.triangles) + 1, 1))
+    with pytest.raises(WeightsError, match=f"at most {visibility.MOST}"):
+        dress(face)
 
 
 def test_colours() -> None:

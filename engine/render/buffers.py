@@ -99,8 +99,8 @@ class BufferReader:
         points = self.face.vertices(motion, shape if shape.any() else None)
         screen = self.scene.camera.project(points, size)
         samples = np.zeros((size, size + visibility.PAD, visibility.SAMPLES), np.int32)
-        ruler, box = self.scene.camera.ruler(), np.array([0, 0, size, size])
-        visibility.fill(screen, self._triangles, self._sided, ruler, 0, size, samples, box)
+        ruler, spans = self.scene.camera.ruler(), visibility.no_spans(1, size)[0].numpy()
+        visibility.fill(screen, self._triangles, self._sided, ruler, 0, size, samples, spans)
         out = Buffers(*(np.zeros((size, size, *tail), np.float32) for tail in ((4,), (3,), (2,), ())))
         _read(samples, self._triangles, self._parts, screen, self.face.normals(points), self.face.uv,
               out.masks, out.normals, out.uv, out.depth)  # fmt: skip

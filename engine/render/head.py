@@ -28,15 +28,15 @@ from engine.render.wardrobe import dress, paint_looks
 class HeadState(DrawingState):
     """identity float32 (S, I). motion float64 (S, M): what the picture shows, if fresh int64 (S, 1) is 1.
 
-    The rest is scratch. Of `visibility`: samples int32 (S, H, W + 3, 4), box int64 (S, 4). Of `surface`: veil float32
-    (S, H, W, 4), light float32 (S, H, W, 3). Of `shadow`: depth float32 (S, P, P), seen_from float32 (S, V, 3), seen
-    float32 (S, V) the key light that arrives. Of vertices: creased and open float32 (S, V), how far wrinkles show and
-    how open the skin lies;
+    The rest is scratch. Of `visibility`: samples int32 (S, H, W + 3, 4), spans int32 (S, H, 2). Of `surface`: veil
+    float32 (S, H, W, 4), light float32 (S, H, W, 3). Of `shadow`: depth float32 (S, P, P), seen_from float32
+    (S, V, 3), seen float32 (S, V) the key light that arrives. Of vertices: creased and open float32 (S, V), how far
+    wrinkles show and how open the skin lies;
     screen float32 (S, V, 3) and vertex float32 (S, V, 12), projected and lit. Of triangles: plane float32 (S, F, 8)."""
 
     identity: torch.Tensor
     samples: torch.Tensor
-    box: torch.Tensor
+    spans: torch.Tensor
     veil: torch.Tensor
     light: torch.Tensor
     depth: torch.Tensor
@@ -79,12 +79,11 @@ class HeadRenderer(Drawing):
 
     def init_state(self, slots: int) -> HeadState:
         size, vertices = self.size, len(self.face.mean)
-        box = torch.tensor([0, 0, size, size])
         return HeadState(
             *self.first_pictures(slots),
             identity=self._identity.repeat(slots, 1),
             samples=torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int32),
-            box=box.repeat(slots, 1),
+            spans=visibility.no_spans(slots, size),
             veil=torch.zeros(slots, size, size, 4),
             light=torch.zeros(slots, size, size, 3),
             depth=torch.zeros(slots, shadow.PIXELS, shadow.PIXELS),
@@ -117,17 +116,13 @@ class HeadRenderer(Drawing):
         points = self.face.vertices(motion, own.identity if own.identity.any() else None)
         wear, looks, normals = self.wardrobe, self.looks, np.empty_like(points)
         self.crew.run([partial(self._place, points, normals, own.screen), partial(self._soften, motion, own)])
-        bands, boxes = row_bands(own.screen, self.size, self.threads), []
+        bands = row_bands(own.screen, self.size, self.threads)
         parts: list[Part] = [partial(shadow.cast, points, wear.casters, looks.frame, own.seen_from, own.depth)]
-        for band in bands:
-            boxes.append(np.array([self.size, self.size, 0, 0]))
-            parts.append(partial(self.see, own.screen, own.samples, own.box, boxes[-1], band))
-        self.crew.run(parts)
+        self.crew.run(parts + [partial(self.see, own.screen, own.samples, own.spans, band) for band in bands])
         self.crew.run([
             partial(shadow.receive, own.seen_from, normals, some, looks.frame, own.depth, looks.taps, looks.softness,
                     own.seen) for some in self._receivers
         ])  # fmt: skip
-        own.box[:2], own.box[2:] = np.min(boxes, 0)[:2], np.max(boxes, 0)[2:]
         own.seen[wear.lenders[0]] = own.seen[wear.lenders[1]]
         self.crew.run([
             partial(shading.light_vertices, points, normals, wear.vertex_kinds, wear.along, wear.fields, own.open,
@@ -148,14 +143,10 @@ class HeadRenderer(Drawing):
         """Screen position in pixels and nearness of points into screen, float32 (V, 3)."""
         self.camera.project(points, self.size, screen)
 
-    def see(self, screen: np.ndarray, samples: np.ndarray, old: np.ndarray, box: np.ndarray,
-            band: tuple[int, int]) -> None:  # fmt: skip
-        """Visibility of the opaque parts into a band's rows of the sample buffer.
-
-        old int64 (4,): what the last picture touched; box int64 (4,) is widened to what this one does.
-        """
-        visibility.clear(samples, old, *band)
-        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, self.ruler, *band, samples, box)
+    def see(self, screen: np.ndarray, samples: np.ndarray, spans: np.ndarray, band: tuple[int, int]) -> None:
+        """Visibility of the opaque parts into a band's rows of the sample buffer."""
+        visibility.clear(samples, spans, *band)
+        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, self.ruler, *band, samples, spans)
 
     def _soften(self, motion: np.ndarray, own: SimpleNamespace) -> None:
         """What a motion does to the skin without moving it: wrinkles, and the dark in dents."""
@@ -167,18 +158,18 @@ class HeadRenderer(Drawing):
     def _paint(self, own: SimpleNamespace, band: tuple[int, int]) -> None:
         """A band of the picture: shade what is seen, blend the thin layers over it, develop."""
         wear, looks, triangles = self.wardrobe, self.looks, self.face.triangles
-        box = own.box.copy()
-        box[1], box[3] = max(box[1], band[0]), min(box[3], band[1])
         faces, nears = np.empty(4, np.int64), np.empty(4, np.float32)  # kernels may not allocate
         field = np.empty(surface.FIELDS, np.float32)
-        surface.draw(own.samples, box, wear.solid, wear.solid_kinds, own.plane, own.vertex, looks.texels,
+        surface.draw(own.samples, own.spans, *band, wear.solid, wear.solid_kinds, own.plane, own.vertex, looks.texels,
                      looks.creases, looks.iris, looks.cloth, looks.hair, looks.look, looks.tints, looks.lamps,
-                     np.float32(1000 * self.camera.height_m / self.size), self.ruler, faces, nears, own.light)  # fmt: skip
+                     np.float32(1000 * self.camera.height_m / self.size), self.ruler, faces, nears,
+                     own.light)  # fmt: skip
         layers.overlay(own.samples, triangles, wear.layers, wear.kinds, own.screen, own.vertex, looks.brow,
                        looks.look, self.ruler, field, *band, own.veil, own.light)  # fmt: skip
         layers.strands(own.samples, triangles, wear.strands, own.screen, own.vertex, looks.hair, looks.look, self.ruler,
-                       *band, box, own.veil, own.light)  # fmt: skip
+                       *band, own.spans, own.veil, own.light)  # fmt: skip
         if self.alpha:
-            surface.cut_out(own.light, box, own.samples, own.veil, looks.tones, *band, own.picture)
+            surface.cut_out(own.light, own.spans, own.samples, own.veil, looks.tones, *band, own.picture)
         else:
-            surface.develop(own.light, box, own.samples, own.veil, own.background, looks.tones, *band, own.picture)
+            surface.develop(own.light, own.spans, own.samples, own.veil, own.background, looks.tones, *band,
+                            own.picture)  # fmt: skip

@@ -104,8 +104,8 @@ def _plane(vertex, field, i0, i1, i2, b1x, b1y, b2x, b2y):
 
 
 @kernel
-def strands(samples, triangles, faces, screen, vertex, picture, look, ruler, first, stop, box, veil, light):
-    """Blend cards of strands over rows first .. stop - 1: faces int32 (n,) are their triangles; widens `box`.
+def strands(samples, triangles, faces, screen, vertex, picture, look, ruler, first, stop, spans, veil, light):
+    """Blend cards of strands over rows first .. stop - 1: faces int32 (n,) are their triangles; widens `spans`.
 
     Cards are summed up as optical thickness and then laid over the picture at once: the sum does not ask
     for an order, so nothing has to be sorted and nothing pops when the head turns. Where the picture is not
@@ -165,6 +165,7 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, ruler, fir
             if begin > end:
                 continue
             touched = True
+            spans[row, 0], spans[row, 1] = min(spans[row, 0], begin), max(spans[row, 1], end + 1)
             r_at, g_at, l_at, t_at, u_at = r0 + ry * y, g0 + gy * y, l0 + ly * y, t0 + ty * y, u0 + uy * y
             v_at, c_at, s_at, n_at = v0 + vy * y, c0 + cy * y, s0 + sy * y, start + ny * y
             for col in range(begin, end + 1):
@@ -203,5 +204,3 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, ruler, fir
                 light[r, c, k] = light[r, c, k] * under + veil[r, c, k] * scale
                 veil[r, c, k] = _F(0.0)
             veil[r, c, 3] = _F(1.0) - bare if empty > 0 else _F(0.0)
-    box[0], box[1] = min(box[0], reach_left), min(box[1], reach_top)
-    box[2], box[3] = max(box[2], reach_right), max(box[3], reach_bottom)

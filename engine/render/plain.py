@@ -37,10 +37,10 @@ _WHITE, _PUPIL = np.array([0.70, 0.68, 0.66]), 0.36
 
 @dataclass(slots=True)
 class PlainState(DrawingState):
-    """samples int32 (S, H, W + 3, 4) and box int64 (S, 4): scratch."""
+    """samples int32 (S, H, W + 3, 4) and spans int32 (S, H, 2): scratch."""
 
     samples: torch.Tensor
-    box: torch.Tensor
+    spans: torch.Tensor
 
 
 @kernel
@@ -56,7 +56,7 @@ def light_plainly(normals, colour, lamps, out):
 
 
 @kernel
-def paint(samples, box, triangles, screen, light, table, backdrop, first, stop, out):
+def paint(samples, spans, triangles, screen, light, table, backdrop, first, stop, out):
     """Interpolated light of every covered pixel in rows first .. stop - 1 of out, uint8 (H, W, 3) or (H, W, 4).
 
     An edge mixes with the backdrop, uint8 (H, W, 3), by quarters; with four numbers a pixel it is left out, and the
@@ -75,8 +75,8 @@ def paint(samples, box, triangles, screen, light, table, backdrop, first, stop, 
             shown_flat[i] = behind[i]
     last = np.int64(-1)  # neighbours mostly see the same triangle: its set-up is kept
     r0 = rx = ry = g0 = gx = gy = b0 = bx = by = x0 = y0 = _F(0.0)
-    for row in range(max(box[1], first), min(box[3], stop)):
-        for col in range(box[0], box[2]):
+    for row in range(first, stop):
+        for col in range(spans[row, 0], spans[row, 1]):
             r, c = np.uintp(row), np.uintp(col)
             f0, f1 = samples[r, c, 0] & ID_MASK, samples[r, c, 1] & ID_MASK
             f2, f3 = samples[r, c, 2] & ID_MASK, samples[r, c, 3] & ID_MASK
@@ -148,7 +148,7 @@ class PlainRenderer(Drawing):
         return PlainState(
             *self.first_pictures(slots),
             torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int32),
-            torch.tensor([0, 0, size, size]).repeat(slots, 1),
+            visibility.no_spans(slots, size),
         )
 
     def step(self, state: PlainState, x: torch.Tensor) -> torch.Tensor:
@@ -160,24 +160,20 @@ class PlainRenderer(Drawing):
         """One picture; own: the state's arrays of one slot."""
         wear, points = self.wardrobe, self.face.vertices(motion, self.shape)
         screen, light = self.camera.project(points, self.size), np.empty_like(points)
-        bands, boxes = row_bands(screen, self.size, self.threads), []
+        bands = row_bands(screen, self.size, self.threads)
         parts: list[Part] = [partial(self._lit, points, light)]
-        for band in bands:
-            boxes.append(np.array([self.size, self.size, 0, 0]))
-            parts.append(partial(self._see, own, screen, boxes[-1], band))
-        self.crew.run(parts)
-        own.box[:2], own.box[2:] = np.min(boxes, 0)[:2], np.max(boxes, 0)[2:]
+        self.crew.run(parts + [partial(self._see, own, screen, band) for band in bands])
         self.crew.run([
-            partial(paint, own.samples, own.box, wear.solid, screen, light, self._tones, own.background, *band,
+            partial(paint, own.samples, own.spans, wear.solid, screen, light, self._tones, own.background, *band,
                     own.picture) for band in bands
         ])  # fmt: skip
 
     def _lit(self, points: np.ndarray, light: np.ndarray) -> None:
         light_plainly(self.face.normals(points), self._colour, self._lamps, light)
 
-    def _see(self, own: SimpleNamespace, screen: np.ndarray, box: np.ndarray, band: tuple[int, int]) -> None:
-        visibility.clear(own.samples, own.box, *band)
-        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, self.ruler, *band, own.samples, box)
+    def _see(self, own: SimpleNamespace, screen: np.ndarray, band: tuple[int, int]) -> None:
+        visibility.clear(own.samples, own.spans, *band)
+        visibility.fill(screen, self.wardrobe.solid, self.wardrobe.two_sided, self.ruler, *band, own.samples, own.spans)
 
 
 def _flat_colours(face: FaceModel, scene: Scene, tints: np.ndarray) -> np.ndarray:

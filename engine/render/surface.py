@@ -69,19 +69,19 @@ def _is_smooth(k0, k1, k2, k3, plane, ruler):
 
 
 @kernel
-def draw(samples, box, triangles, kinds, plane, vertex, skin, wrinkles, iris, cloth, hair, look,
+def draw(samples, spans, first, stop, triangles, kinds, plane, vertex, skin, wrinkles, iris, cloth, hair, look,
          tints, lamps, mm, ruler, face_of, near_of, light):  # fmt: skip
-    """Shade the covered pixels of box: light float32 (H, W, 3), linear; an edge pixel holds its share.
+    """Shade the covered pixels of rows first .. stop - 1: light float32 (H, W, 3), linear; an edge holds its share.
 
-    kinds uint8 (F,), plane float32 (F, 8) of `set_up`, vertex float32 (V, 12).
-    skin and wrinkles: texels and creases of `wardrobe.Looks`; hair and look: see
-    `hair_paint`. mm: millimetres a pixel spans at the face; ruler: `Camera.ruler`. face_of int64 (4,), near_of float32 (4,): scratch.
+    spans int32 (H, 2): where something is in each row. kinds uint8 (F,), plane float32 (F, 8) of `set_up`, vertex
+    float32 (V, 12). skin and wrinkles: texels and creases of `wardrobe.Looks`; hair and look: see `hair_paint`.
+    mm: millimetres a pixel spans at the face; ruler: `Camera.ruler`. face_of int64 (4,), near_of float32 (4,): scratch.
     """
     last = np.int64(-1)  # neighbours mostly see the same triangle: its set-up is kept
     kind, i0, i1, i2 = np.uint8(0), np.uintp(0), np.uintp(0), np.uintp(0)
     x0 = y0 = b1x = b1y = b2x = b2y = _F(0.0)
-    for row in range(box[1], box[3]):
-        for col in range(box[0], box[2]):
+    for row in range(first, stop):
+        for col in range(spans[row, 0], spans[row, 1]):
             r, c = np.uintp(row), np.uintp(col)
             k0, k1, k2, k3 = samples[r, c, 0], samples[r, c, 1], samples[r, c, 2], samples[r, c, 3]
             f0, f1, f2, f3 = k0 & ID_MASK, k1 & ID_MASK, k2 & ID_MASK, k3 & ID_MASK
@@ -170,22 +170,21 @@ def _covered(samples, r, c):
 
 
 @kernel
-def develop(light, box, samples, veil, backdrop, table, first, stop, out):
+def develop(light, spans, samples, veil, backdrop, table, first, stop, out):
     """Scene light to sRGB bytes in rows first .. stop - 1 of out, uint8 (H, W, 3).
 
     Where nothing was drawn the picture is exactly `backdrop`, uint8 (H, W, 3). A pixel that is partly background mixes
     bytes, not light, by quarters: a bright key colour mixed as light would swallow the edge and leave stairs.
     veil float32 (H, W, 4): its last number is the opacity of strands over such a pixel, and is cleared.
     """
-    top, bottom, left, right = max(box[1], first), min(box[3], stop), max(box[0], 0), box[2]
     most, steps = len(table) - 1, _F((len(table) - 1) / 2.0)
     shown_flat, behind = out.reshape(-1), backdrop.reshape(-1)
     stride = 3 * out.shape[1]
     shown_flat, behind = shown_flat[first * stride : stop * stride], behind[first * stride : stop * stride]
     for i in range(len(shown_flat)):
         shown_flat[i] = behind[i]
-    for row in range(top, bottom):
-        for col in range(left, right):
+    for row in range(first, stop):
+        for col in range(spans[row, 0], spans[row, 1]):
             r, c = np.uintp(row), np.uintp(col)
             covered = _covered(samples, r, c)
             if covered == 4:
@@ -206,12 +205,12 @@ def develop(light, box, samples, veil, backdrop, table, first, stop, out):
 
 
 @kernel
-def cut_out(light, box, samples, veil, table, first, stop, out):
+def cut_out(light, spans, samples, veil, table, first, stop, out):
     """As `develop`, with nothing behind: out uint8 (H, W, 4) holds the head's own colour and its share of the pixel."""
     most, steps = len(table) - 1, _F((len(table) - 1) / 2.0)
     out[first:stop] = 0
-    for row in range(max(box[1], first), min(box[3], stop)):
-        for col in range(max(box[0], 0), box[2]):
+    for row in range(first, stop):
+        for col in range(spans[row, 0], spans[row, 1]):
             r, c = np.uintp(row), np.uintp(col)
             share = _F(0.25) * _F(_covered(samples, r, c))
             if share < _F(1.0):

@@ -11,6 +11,7 @@ portrait. (With int64 this took a third longer, and everything that reads sample
 """
 
 import numpy as np
+import torch
 
 from engine.render.camera import NEAR_STEPS
 from engine.render.kernel import inlined, kernel
@@ -30,14 +31,20 @@ _LANE_X = (np.tile(SAMPLE_X, _BLOCK) + np.repeat(np.arange(_BLOCK), SAMPLES)).as
 _LANE_Y = np.tile(np.arange(SAMPLES) * 0.25 + 0.125, _BLOCK).astype(np.float32)
 
 
+def no_spans(slots: int, size: int) -> torch.Tensor:
+    """Spans of rows that nothing has touched, int32 (S, H, 2)."""
+    return torch.tensor([size, 0], dtype=torch.int32).repeat(slots, size, 1)
+
+
 @kernel
-def fill(screen, triangles, two_sided, ruler, top, bottom, samples, box):
-    """Draw triangles into rows top .. bottom - 1 of the sample buffers and widen `box` to what was touched.
+def fill(screen, triangles, two_sided, ruler, top, bottom, samples, spans):
+    """Draw triangles into rows top .. bottom - 1 of the sample buffers and widen `spans` to what was touched.
 
     screen: float32 (V, 3), x right and y down in pixels, nearness (> 0; other triangles are left out).
-    triangles int32 (F, 3), at most MOST; two_sided uint8 (F,): 0 leaves out faces whose corners turn clockwise to the eye
-    (front faces are counter-clockwise in space, thus clockwise with y down: negative area here).
-    ruler float32 (2,): see `Camera.ruler`. samples int32 (H, W + PAD, 4). box int64 (4,): left, top, right, bottom in pixels, the last two exclusive.
+    triangles int32 (F, 3), at most MOST; two_sided uint8 (F,): 0 leaves out faces whose corners turn clockwise to
+    the eye (front faces are counter-clockwise in space, thus clockwise with y down: negative area here).
+    ruler float32 (2,): see `Camera.ruler`. samples int32 (H, W + PAD, 4). spans int32 (H, 2): of every row the first
+    pixel and the one after the last, or W and 0.
 
     Most triangles are a few pixels wide. A block costs the same whatever it holds, without branches that the
     processor would guess wrong: half the time of walking from edge to edge (measured).
@@ -47,7 +54,6 @@ def fill(screen, triangles, two_sided, ruler, top, bottom, samples, box):
     high_y, low_y = np.float32(0.875), np.float32(0.125)  # of the samples in their row, and in their pixel
     flat = samples.reshape(-1)
     none = np.int32(0)
-    left, right, upper, lower = box[0], box[2], box[1], box[3]
     for f in range(triangles.shape[0]):
         i0, i1, i2 = np.uintp(triangles[f, 0]), np.uintp(triangles[f, 1]), np.uintp(triangles[f, 2])
         x0, y0, n0 = screen[i0, 0], screen[i0, 1], screen[i0, 2]
@@ -102,6 +108,10 @@ def fill(screen, triangles, two_sided, ruler, top, bottom, samples, box):
             end = min(end, max(d_slope * (y + low_y), d_slope * (y + high_y)) + d_at)
             from_col = int(min(max(begin - high_y + np.float32(0.999), zero), edge))
             to_col = int(min(max(end + high_y, zero), edge))
+            if from_col >= to_col:
+                continue
+            r = np.uintp(row)
+            spans[r, 0], spans[r, 1] = min(spans[r, 0], from_col), max(spans[r, 1], to_col)
             for col in range(from_col, to_col, _BLOCK):
                 x, at = np.float32(col), row * stride + col * SAMPLES
                 for j in range(_BLOCK * SAMPLES):
@@ -112,17 +122,16 @@ def fill(screen, triangles, two_sided, ruler, top, bottom, samples, box):
                               & (p <= d_slope * q + d_at) & (q >= low) & (q <= high))
                     i = np.uintp(at + j)
                     flat[i] = max(flat[i], key if inside else none)
-        left, right = min(left, int(min(max(most_left, zero), edge))), max(right, int(min(max(most_right, zero), edge)))
-        upper, lower = min(upper, first), max(lower, last + 1)
-    # One pixel more than was touched on both sides.
-    box[0], box[2] = max(left - 1, 0), min(right + 2, width)
-    box[1], box[3] = upper, lower
 
 
 @kernel
-def clear(samples, box, top, bottom):
+def clear(samples, spans, top, bottom):
     """Empty rows top .. bottom - 1 of what the last picture touched."""
-    samples[max(box[1], top) : min(box[3], bottom), box[0] : box[2]] = 0
+    width = samples.shape[1] - PAD
+    for row in range(top, bottom):
+        touched = samples[row, spans[row, 0] : spans[row, 1]]
+        touched[:] = 0
+        spans[row, 0], spans[row, 1] = width, 0
 
 
 @inlined

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from engine.errors import WeightsError
 from engine.render import hair_paint, paint, shadow
 from engine.render.brow_paint import BROW_M, BROW_SIZE, paint_brow
 from engine.render.face_model import REGION, FaceModel
@@ -14,6 +15,7 @@ from engine.render.scene import Person, Scene
 from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, SKIN_LIGHT, STRANDS, TEETH, TONGUE
 from engine.render.skin import forehead_colour, lip_colour, mean_colour, paint_relief, paint_skin
 from engine.render.texels import TEXEL_PAD
+from engine.render.visibility import MOST
 
 KIND_OF = {
     "skin": SKIN, "lips": SKIN, "eye_left": EYE, "eye_right": EYE, "lashes": LASHES,
@@ -131,7 +133,9 @@ def colours(person: Person) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def dress(face: FaceModel) -> Wardrobe:
-    """Everything that is the same in every picture of a face model, kept."""
+    """Everything that is the same in every picture of a face model, kept; WeightsError when it is too much to draw."""
+    if len(face.triangles) > MOST:
+        raise WeightsError(f"the head has {len(face.triangles)} triangles; the renderer tells at most {MOST} apart")
     names = list(REGION)
     kind_of_region = np.array([KIND_OF[name] for name in names], np.uint8)
     kinds = kind_of_region[face.triangle_region]
