@@ -72,6 +72,18 @@ def _grain() -> dict[str, np.ndarray]:
     return {name: noise(SKIN_SIZE, SKIN_SIZE, size, 1 + k) for k, (name, size) in enumerate(cells.items())}
 
 
+def _throat(points: np.ndarray) -> np.ndarray:
+    """How deep (S, S) the skin lies 0 .. 1 in the notch between the collarbones, over them, and beside the two tendons
+    that meet there: too small for the mesh. points (S, S, 3) of the mean face in metres."""
+    x, y = np.abs(points[..., 0]), points[..., 1] + 0.121
+    front = np.clip(points[..., 2] / 0.012, 0, 1)
+    notch = np.exp(-((x / 0.0095) ** 2) - ((y + 0.004) / 0.010) ** 2)
+    bone = 0.45 * np.exp(-(((y - 0.006 - 0.10 * x) / 0.006) ** 2)) * np.clip((x - 0.012) / 0.02, 0, 1)
+    aside = x - (0.0135 + 0.26 * np.maximum(y, 0))
+    tendon = 0.40 * np.exp(-((aside / 0.0045) ** 2)) * np.clip(y / 0.008, 0, 1) * np.clip((0.055 - y) / 0.03, 0, 1)
+    return np.clip(notch + bone + tendon, 0, 1) * front
+
+
 def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
     """Skin colour and gloss, uint8 (1024, 1024, 4), row 0 at v = 0. Lips are coloured by the shader."""
     masks, points, even = _maps(face)
@@ -92,6 +104,7 @@ def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
     sunny = np.clip(0.9 * cheeks + nose + 0.35 * forehead + 0.25 * front, 0, 1) * (1 - lips) * (1 - lids)
     melanin += 1.1 * skin.freckles * sunny * np.clip(grain["dots"] * 1.2 + 0.5 * grain["middle"] - 1.1, 0, 1)
     shade = colour(np.maximum(melanin, 0), blood)
+    shade *= 1 - _throat(points)[..., None] * np.array([0.36, 0.48, 0.52])
     # Melanin of shaved hair lies deep: light scattered above it is bluish.
     shadow = skin.stubble * np.clip(around_mouth * (0.85 + 0.25 * grain["pores"] + 0.1 * grain["middle"]), 0, 1.2)
     shade *= 1 - shadow[..., None] * np.array([0.42, 0.36, 0.29])

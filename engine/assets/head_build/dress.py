@@ -31,7 +31,9 @@ def crew_line(vertices: np.ndarray) -> np.ndarray:
 def shirt_line(vertices: np.ndarray) -> np.ndarray:
     """As crew_line, with the top button open in front."""
     x, _, z = vertices.T
-    return crew_line(vertices) - 0.36 * np.clip(1 - np.abs(x) / 0.22, 0, 1) * np.clip((z - 0.2) / 0.2, 0, 1)
+    # Wider than the collar leaves open, so that its bend lies under the leaves and both edges are one clean line.
+    opening = np.clip(1 - np.abs(x) / 0.36, 0, 1) ** 1.15
+    return crew_line(vertices) - 0.38 * opening * np.clip((z - 0.2) / 0.2, 0, 1)
 
 
 def hoodie_line(vertices: np.ndarray) -> np.ndarray:
@@ -40,8 +42,12 @@ def hoodie_line(vertices: np.ndarray) -> np.ndarray:
     return crew_line(vertices) - 0.10 * np.exp(-((x / 0.3) ** 2)) * np.clip((z - 0.2) / 0.2, 0, 1)
 
 
-def build_cloth(bare: Bare, line, thickness: float) -> Part:
-    """The cloth below a neckline (function of vertices), `thickness` dm over the skin, with its cut edge closed."""
+def build_cloth(bare: Bare, line, thickness: float, drawn_from: tuple[float, float] = (0.0, 0.15)) -> Part:
+    """The cloth below a neckline (function of vertices), `thickness` dm over the skin, with its cut edge closed.
+
+    It is drawn over hollows from the first to the second of `drawn_from` (dm below the neckline) on: what lies on
+    the cloth there, as the leaves of a collar do, is laid over the skin and would sink into it.
+    """
     v = bare.neutral
     field = line(v)
     near = bare.outer[(field[bare.outer] > -0.5).any(1)]
@@ -53,7 +59,7 @@ def build_cloth(bare: Bare, line, thickness: float) -> Part:
     out = (normals[index] * weight[..., None]).sum(1)
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     depth = (field[index] * weight).sum(1)
-    fill = (hollow[index] * weight).sum(1) * np.clip(depth / 0.15, 0, 1)
+    fill = (hollow[index] * weight).sum(1) * np.clip((depth - drawn_from[0]) / (drawn_from[1] - drawn_from[0]), 0, 1)
     offset = out * (thickness + fill)[:, None]
     rim = np.flatnonzero(np.abs(depth) < 1e-9)
     triangles, index, weight, offset = _close_rim(cut, rim, index, weight, offset, out)
@@ -93,23 +99,31 @@ def build_crew(bare: Bare) -> Part:
 def build_shirt(bare: Bare) -> Part:
     """A shirt with a turned-down collar and the top button open."""
     rings = NeckRings(bare, crew_line)
-    opening = 0.40  # rad from the middle to the edge of the collar
+    opening, hidden = 0.38, 0.52  # rad from the middle to the edge of the leaf, and of the stand under it
+    around, front, side = _open_ring(opening)
+    height = -0.24 * (1 - front) - 0.11 * front  # how far the stand climbs
+    reach = 0.20 + 0.27 * np.clip(1 - (np.abs(around) - opening) / 0.75, 0, 1) ** 1.3  # how far the leaf falls
+    turn = side * 0.15 * front  # its edge runs outwards to its point
+    round_ = 1 - front**6  # the fold is flat where the leaf begins
+    leaf = [
+        (height, 0.060, 0.0, 0), (height, 0.060 + 0.025 * round_, 0.022 * round_, 0),
+        (height + 0.03, 0.085 + 0.027 * round_, 0.010, 0.10 * turn), (0.4 * height, 0.122, 0, 0.30 * turn),
+        (0.35 * reach, 0.118, 0, 0.55 * turn), (0.7 * reach, 0.106, 0, 0.82 * turn),
+        (0.9 * reach, 0.096, 0, 0.95 * turn), (reach, 0.088, 0, turn), (reach - 0.01, 0.055, 0, turn),
+    ]  # fmt: skip
+    under, front, _ = _open_ring(hidden)
+    height = -0.24 * (1 - front) - 0.11 * front
+    stand = [(0.06, 0.03, 0, 0), (0.0, 0.05, 0, 0), (0.5 * height, 0.055, 0, 0), (height, 0.062, 0, 0),
+             (height, 0.050, 0, 0), (0.5 * height, 0.035, 0, 0), (0.0, 0.0, 0, 0)]  # fmt: skip
+    return join([build_cloth(bare, shirt_line, 0.040, (0.35, 0.75)), sweep(rings, under, stand, SHIRT, closed=False),
+                 sweep(rings, around, leaf, SHIRT, closed=False, climbs=False), *_placket(rings)])  # fmt: skip
+
+
+def _open_ring(opening: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Azimuths (72,) round the neck but for +- opening in front; 1 there .. 0 behind; the side, +-1."""
     around = np.linspace(opening, 2 * np.pi - opening, 72)
     around = (around + np.pi) % (2 * np.pi) - np.pi
-    front = np.exp(-(((np.abs(around) - opening) / 0.36) ** 2))  # 1 at the points of the collar .. 0 behind
-    side = np.sign(around)
-    height = -0.24 * (1 - front) - 0.10 * front  # how far the stand climbs
-    reach = 0.20 + 0.24 * front  # how far the leaf falls
-    turn = side * 0.06 * front
-    stand = [(0.06, 0.03, 0, 0), (0.0, 0.05, 0, 0), (0.5 * height, 0.055, 0, 0), (height, 0.065, 0, 0),
-             (height, 0.050, 0, 0), (0.5 * height, 0.035, 0, 0), (0.0, 0.0, 0, 0)]  # fmt: skip
-    leaf = [
-        (height, 0.065, 0.0, 0), (height, 0.085, 0.022, 0), (height + 0.03, 0.112, 0.010, 0.15 * turn),
-        (0.4 * height, 0.128, 0, 0.35 * turn), (0.35 * reach, 0.115, 0, 0.6 * turn),
-        (0.7 * reach, 0.100, 0, 0.85 * turn), (reach, 0.085, 0, turn), (reach - 0.01, 0.05, 0, turn),
-    ]  # fmt: skip
-    return join([build_cloth(bare, shirt_line, 0.040), sweep(rings, around, stand, SHIRT, closed=False),
-                 sweep(rings, around, leaf, SHIRT, closed=False, climbs=False), *_placket(rings)])  # fmt: skip
+    return around, np.exp(-(((np.abs(around) - opening) / 0.36) ** 2)), np.sign(around)
 
 
 def _placket(rings: NeckRings) -> list[Part]:
