@@ -36,8 +36,8 @@ system:  ## Debian packages that the tests need (asks for root only when one is 
 .venv/run.stamp: .venv/bin/python pyproject.toml constraints.txt
 	@echo "installing Visema into .venv (a few minutes the first time)"
 	@$(PIP) -e '.[cpu]'
-	@echo "compiling the renderer (half a minute, once)"
-	@$(BIN)/python -m engine.render.warm
+	@echo "compiling the renderer (a minute, once)"
+	@$(BIN)/python -m engine.prepare
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp

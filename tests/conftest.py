@@ -41,6 +41,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing that was kept on this machine before takes part in a test."""
+    os.environ["VISEMA_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Two OpenMP threads beside a busy neighbour are slower than one."""
     engine.device.use_one_thread()

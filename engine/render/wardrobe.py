@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from engine.errors import WeightsError
+from engine.kept import kept_arrays, name_of
 from engine.render import hair_paint, paint, shadow
 from engine.render.brow_paint import BROW_M, BROW_SIZE, paint_brow
 from engine.render.face_model import REGION, FaceModel
 from engine.render.lighting import KEY, exposure, lamp_table
 from engine.render.relief import wrinkle_table, zones
-from engine.render.scene import Person, Scene
+from engine.render.scene import Eyes, Person, Scene, Skin
 from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, SKIN_LIGHT, STRANDS, TEETH, TONGUE
 from engine.render.skin import forehead_colour, lip_colour, mean_colour, paint_relief, paint_skin
 from engine.render.texels import TEXEL_PAD
@@ -80,17 +82,18 @@ class Looks:
 
 
 def paint_looks(face: FaceModel, scene: Scene, size: int = 512) -> Looks:
-    """Pictures and colours of a scene, for pictures of size x size. Takes some 100 ms."""
+    """Pictures and colours of a scene, for pictures of size x size. Seconds at first, then 100 ms."""
     person, lamps = scene.person, lamp_table(scene.light, exposure(mean_colour(scene.person.skin)))
-    skin, (pores, wrinkles) = _skin_picture(face, person.skin), paint_relief(face)
+    painted = _pictures(face, person.skin, person.eyes, _brow_step(scene, size))
+    skin, pores, wrinkles = painted["skin"], painted["pores"], painted["wrinkles"]
     gain, rest = wrinkle_table(person.skin.age)
     tints = colours(person)
     tints[SKIN_LIGHT] = forehead_colour(person.skin)  # what thin hair melts into
     return Looks(
         skin=skin, pores=pores, wrinkles=wrinkles,
         texels=_texels(size, skin, pores), creases=_texels(size, wrinkles),
-        iris=paint.paint_iris(person.eyes), cloth=_cloth_picture(), brow=_brow_picture(_brow_step(scene, size)),
-        hair=hair_paint.paint_strands(), look=hair_paint.look(person.hair),
+        iris=painted["iris"], cloth=painted["cloth"], brow=painted["brow"], hair=painted["hair"],
+        look=hair_paint.look(person.hair),
         tints=tints, lamps=lamps, tones=paint.tone_table(), gain=gain, rest=rest,
         frame=shadow.frame(lamps[KEY].astype(np.float64)), taps=shadow.pattern(),
         softness=np.float32(np.tan(np.radians(scene.light.softness))),
@@ -117,9 +120,22 @@ def _brow_step(scene: Scene, size: int) -> int:
     return int(2 ** np.clip(np.round(np.log2(columns / 1.6)), 0, 3))
 
 
-_brow_picture = lru_cache(maxsize=2)(paint_brow)
-_cloth_picture = lru_cache(maxsize=1)(paint.paint_cloth)
-_skin_picture = lru_cache(maxsize=4)(paint_skin)
+@lru_cache(maxsize=4)
+def _pictures(face: FaceModel, skin: Skin, eyes: Eyes, brow_step: int) -> dict[str, np.ndarray]:
+    """Everything painted by formula, uint8 (h, w, 4) each: two seconds the first time, then kept."""
+
+    def paint_all() -> dict[str, np.ndarray]:
+        pores, wrinkles = paint_relief(face)
+        return {
+            "skin": paint_skin(face, skin), "pores": pores, "wrinkles": wrinkles, "iris": paint.paint_iris(eyes),
+            "cloth": paint.paint_cloth(), "brow": paint_brow(brow_step), "hair": hair_paint.paint_strands(),
+        }  # fmt: skip
+
+    formulas = "".join(sorted(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py")))
+    form = (face.mean, face.masks, face.uv, face.triangles, face.triangle_region, face.lip_landmarks,
+            face.person(None).eye_centre)  # fmt: skip
+    name = name_of("pictures", formulas, *form, repr((skin, eyes, brow_step)))
+    return kept_arrays(name, paint_all)
 
 
 def colours(person: Person) -> np.ndarray:

@@ -1,13 +1,17 @@
 """A stage compiled for the CPU by OpenVINO, with state that stays the caller's."""
 
+import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from engine.kept import forget, kept_files, name_of
 from engine.stage import Stage, State, Tensors, tree_leaves, tree_map, tree_rebuilt
+from engine.torchkit import openvino_graph
 from engine.torchkit.openvino_graph import Precision, store_weights
 from engine.torchkit.ring_cache import noted_writes
 
@@ -44,18 +48,59 @@ class _Functional(nn.Module):
         return (*leaves, *(clones[i] for i in self.changed), *entries, *(note.frames for note in writes))
 
 
-def _convert(module: nn.Module, inputs: list[torch.Tensor]) -> Any:
-    """An OpenVINO model by way of a trace.
+def _trace(module: nn.Module, inputs: list[torch.Tensor]) -> Any:
+    """What the module does with such inputs.
 
     torch.export would be the newer way, but OpenVINO 2026.4 fails to compile what comes out of it (snippets
     pass), so the trace stays, without torch's notice that it is old.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.trace(module, tuple(inputs), check_trace=False)
+
+
+def _convert(traced: Any, inputs: list[torch.Tensor], precision: Precision) -> Any:
+    """A trace as an OpenVINO model, its weights stored as asked."""
     import openvino
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        traced = torch.jit.trace(module, tuple(inputs), check_trace=False)
-        return openvino.convert_model(traced, example_input=tuple(inputs), input=[tuple(leaf.shape) for leaf in inputs])
+        shapes = [tuple(leaf.shape) for leaf in inputs]
+        model = openvino.convert_model(traced, example_input=tuple(inputs), input=shapes)
+    store_weights(model, precision)
+    return model
+
+
+def _name(traced: Any, inputs: list[torch.Tensor], precision: Precision) -> str:
+    """The name under which a converted trace is kept: its operations, every number in it, and what converts it."""
+    import openvino
+
+    graph = traced.inlined_graph
+    constants = [node for node in graph.findAllNodes("prim::Constant") if "value" in node.attributeNames()]
+    numbers = [node.t("value") for node in constants if node.kindOf("value") == "t"]
+    numbers += [tensor for _, tensor in sorted((*traced.named_parameters(), *traced.named_buffers()))]
+    recipe = [path.read_text(encoding="utf-8") for path in (Path(__file__), Path(openvino_graph.__file__))]
+    shapes = repr([(leaf.shape, leaf.dtype) for leaf in inputs])
+    # without places in files, and without the numbers that tell a second trace of a class from the first
+    operations = re.sub(r"\.___torch_mangle_\d+| # .*", "", str(graph))
+    return name_of("openvino", openvino.__version__, precision, shapes, operations, *recipe,
+                   *(tensor.detach().contiguous().numpy() for tensor in numbers))  # fmt: skip
+
+
+def _kept_model(traced: Any, inputs: list[torch.Tensor], precision: Precision) -> tuple[Any, Path | None]:
+    """The converted trace, from an earlier time if it is kept, and the folder that keeps what belongs to it."""
+    import openvino
+
+    kept = kept_files(
+        _name(traced, inputs, precision),
+        lambda entry: openvino.save_model(_convert(traced, inputs, precision), entry / "model.xml", False),
+    )
+    if kept is not None:
+        try:
+            return openvino.Core().read_model(kept / "model.xml"), kept
+        except RuntimeError:  # damaged
+            forget(kept)
+    return _convert(traced, inputs, precision), None
 
 
 class OpenVino(Stage):
@@ -79,8 +124,8 @@ class OpenVino(Stage):
         with torch.inference_mode(False), torch.no_grad():
             module = _Functional(stage, state, tree_map(torch.clone, example)).eval()
             self._structure = tree_map(torch.clone, stage.step(stage.init_state(self.slots), example))
-            model = _convert(module, inputs)
-        store_weights(model, precision)
+            traced = _trace(module, inputs)
+        model, kept = _kept_model(traced, inputs, precision)
         config = {
             "INFERENCE_NUM_THREADS": 1,
             "PERFORMANCE_HINT": "LATENCY",
@@ -89,6 +134,8 @@ class OpenVino(Stage):
             # int8 only: numbers that share a scale. 32, the default, is a quarter slower and no nearer to fp32
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": "64",
         }
+        if kept:
+            config["CACHE_DIR"] = str(kept)
         self._request = openvino.Core().compile_model(model, "CPU", config).create_infer_request()
         self._tensor = openvino.Tensor
         self._changed, self._rings = module.changed, module.rings
