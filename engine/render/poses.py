@@ -55,11 +55,11 @@ EMOTIONS: dict[str, dict[str, float]] = {
     # 1 + 2 brow raisers + 5 upper lid raiser + 26 jaw drop
     "surprise": {"browInnerUp": 0.9, "jawOpen": 0.40, "mouthFunnel": 0.30, "mouthPucker": 0.10,
                  **_both(browOuterUp=0.9, eyeWide=0.85, mouthFrown=0.35)},
-    # 9 nose wrinkler + 10 upper lip raiser + 15 lip corner depressor + 17 chin raiser
-    "disgust": {"mouthShrugLower": 0.45, "nostrilFlare": 0.6, "lipUpperRaise": 0.15, "jawOpen": 0.05, "headYaw": 0.10,
+    # 9 nose wrinkler (with 4 brow lowerer) + 10 upper lip raiser + 15 lip corner depressor + 17 chin raiser
+    "disgust": {"mouthShrugLower": 0.30, "nostrilFlare": 0.8, "lipUpperRaise": 0.20, "jawOpen": 0.04, "headYaw": 0.10,
                 "headPitch": -0.04,
-                **_both(noseSneer=1.0, mouthUpperUp=0.95, mouthFrown=0.75, browDown=0.55, eyeSquint=0.70,
-                        cheekSquint=0.80, blink=0.12)},
+                **_both(noseSneer=1.0, mouthUpperUp=0.95, mouthFrown=0.55, browDown=0.95, eyeSquint=0.85,
+                        cheekSquint=0.90, blink=0.06)},
     # 12 lip corner puller + 14 dimpler, on one side, lids a little low
     "contempt": {"mouthSmileLeft": 0.40, "mouthDimpleLeft": 0.75, "lipCompress": 0.10, "mouthFrownRight": 0.45,
                  "cheekSquintLeft": 0.30, "browOuterUpLeft": 0.55, "browDownRight": 0.35, "headPitch": -0.10,

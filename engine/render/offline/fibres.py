@@ -19,7 +19,7 @@ LOCK = (80, 40, 5)  # hairs of a dense, a medium and a stray guide
 SHEET_PER_M2, SHEET_SHARE, SHEET_M = 3.6e5, 0.20, (0.014, 0.026)
 LIT = 0.40  # how open to the sky a sheet is where it bears all its hairs
 UNDER_PER_M2, UNDER_M = 1.6e6, 0.0075  # hairs of the undergrowth of a beard
-BROW_PER_M2, BROW_M = 2.0e6, 0.0072
+BROW_PER_M2, BROW_M = 2.7e6, 0.0072
 LASHES = 460
 _T = np.linspace(0, 1, KNOTS)[:, None]
 

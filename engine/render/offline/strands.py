@@ -86,10 +86,11 @@ def _pigment(person: Person, kinds: np.ndarray, rng: np.random.Generator, n: int
     grey = (rng.random((n, 1)) < look[7] * (0.5 + 0.6 * look[7])) & (kinds[:, None] == HEAD)
     colour = np.where(grey, look[8:11], look[:3]) * tone
     second = np.where(grey, np.sqrt(look[8:11]), look[3:6])
-    colour[kinds == BROW] *= 0.55
+    colour[kinds == BROW] *= 0.45
     colour[kinds == LASH] = np.array([0.012, 0.009, 0.008])
     first = np.full(n, look[6])
     first[kinds != HEAD] *= 0.12
+    second[kinds != HEAD] *= 0.30  # fine hairs that lie on the skin: their shine would make black brows grey
     f32 = np.float32
     return colour.astype(f32), second.astype(f32), first.astype(f32)
 
