@@ -14,7 +14,7 @@ from engine.render.face_model import FaceModel
 from engine.render.head import HeadRenderer
 from engine.render.poses import pose
 from engine.render.rasterizers import make_rasterizer
-from engine.render.shading import EYE, TEETH, TONGUE
+from engine.render.shading import CLOTH, EYE, TEETH, TONGUE
 from engine.render.wardrobe import dress
 
 SIZE = 256
@@ -108,6 +108,25 @@ def test_picture_that_is_there_is_not_drawn_again(renderer: HeadRenderer, monkey
     assert len(drawn) == 3
     renderer.reset(state, 0)
     assert torch.equal(renderer.step(state, motions(pose("smile")))[0], first) and len(drawn) == 4
+
+
+def test_a_resting_head_draws_only_what_changes(renderer: HeadRenderer) -> None:
+    """Cloth and hair keep their light while the jaw moves alone, and the picture is the one that a fresh state draws."""
+    turned = pose("neutral") + 0.3 * pose("left")
+    state = renderer.init_state(1)
+    for opening in (0.0, 0.3, 0.5, 0.1, 0.5):
+        moving = turned + opening * pose("AA")
+        shown = renderer.step(state, motions(moving))[0].numpy().copy()
+        assert (shown == picture(renderer, moving)).all()
+    cloth = np.isin(renderer.wardrobe.solid_kinds, CLOTH)
+    ids = state.samples[0, :, :SIZE].numpy() & visibility.ID_MASK
+    still = (ids > 0).all(-1) & (state.still[0].numpy() > 0)[ids - 1].all(-1) & cloth[ids - 1].all(-1)
+    assert still.sum() > 5_000
+    state.light[0][torch.from_numpy(still)] = torch.tensor([0.0, 9.0, 0.0])  # shows what is not shaded again
+    shown = renderer.step(state, motions(turned))[0].numpy()
+    assert ((shown[still] > 200) == [False, True, False]).all(-1).mean() > 0.9
+    moved = turned + 0.01 * pose("left")
+    assert (renderer.step(state, motions(moved))[0].numpy() == picture(renderer, moved)).all()
 
 
 def test_two_slots_equal_each_alone(renderer: HeadRenderer) -> None:

@@ -29,16 +29,22 @@ class HeadState(DrawingState):
     """identity float32 (S, I). motion float64 (S, M): what the picture shows, if fresh int64 (S, 1) is 1.
 
     The rest is scratch. Of `visibility`: samples int32 (S, H, W + 3, 4), spans int32 (S, H, 2). Of `surface`: veil
-    float32 (S, H, W, 4), light float32 (S, H, W, 3). Of `shadow`: depth float32 (S, P, P), seen_from float32
-    (S, V, 3), seen float32 (S, V) the key light that arrives. Of vertices: creased and open float32 (S, V), how far
-    wrinkles show and how open the skin lies;
-    screen float32 (S, V, 3) and vertex float32 (S, V, 12), projected and lit. Of triangles: plane float32 (S, F, 8)."""
+    float32 (S, H, W, 4), light float32 (S, H, W, 3); and of a head that has rested for calm int64 (S, 1) pictures:
+    before int32 as samples, earlier float32 (S, V, 15), still uint8 (S, F), changed uint8 (S, V). Of `shadow`: depth
+    float32 (S, P, P), seen_from float32 (S, V, 3), seen float32 (S, V) the key light that arrives. Of vertices: creased
+    and open float32 (S, V), how far wrinkles show and how open the skin lies; screen float32 (S, V, 3) and vertex
+    float32 (S, V, 12), projected and lit. Of triangles: plane float32 (S, F, 8)."""
 
     identity: torch.Tensor
     samples: torch.Tensor
     spans: torch.Tensor
     veil: torch.Tensor
     light: torch.Tensor
+    calm: torch.Tensor
+    before: torch.Tensor
+    earlier: torch.Tensor
+    still: torch.Tensor
+    changed: torch.Tensor
     depth: torch.Tensor
     seen_from: torch.Tensor
     seen: torch.Tensor
@@ -86,6 +92,11 @@ class HeadRenderer(Drawing):
             spans=visibility.no_spans(slots, size),
             veil=torch.zeros(slots, size, size, 4),
             light=torch.zeros(slots, size, size, 3),
+            calm=torch.zeros(slots, 1, dtype=torch.int64),
+            before=torch.zeros(slots, size, size + visibility.PAD, visibility.SAMPLES, dtype=torch.int32),
+            earlier=torch.zeros(slots, vertices, 3 + surface.FIELDS),
+            still=torch.zeros(slots, len(self.wardrobe.solid), dtype=torch.uint8),
+            changed=torch.zeros(slots, vertices, dtype=torch.uint8),
             depth=torch.zeros(slots, shadow.PIXELS, shadow.PIXELS),
             seen_from=torch.zeros(slots, vertices, 3),
             seen=torch.ones(slots, vertices),
@@ -102,6 +113,8 @@ class HeadRenderer(Drawing):
         for slot in range(len(x)):
             own, motion = self.own(state, slot), self.moved(x[slot].numpy())
             if own.fresh[0] == 0 or (own.motion != motion).any():  # else the picture is there already
+                rests = own.fresh[0] == 1 and (own.motion[layout.E :] == motion[layout.E :]).all()
+                own.calm[0] = own.calm[0] + 1 if rests else 0
                 self._draw(own, motion)
                 own.motion[:], own.fresh[0] = motion, 1
         return state.picture
@@ -132,6 +145,8 @@ class HeadRenderer(Drawing):
             partial(surface.set_up, own.screen, wear.solid, wear.solid_kinds, own.vertex, begin, end, own.plane)
             for begin, end in self._facets
         ])  # fmt: skip
+        if own.calm[0] > 0:
+            surface.compare(own.screen, own.vertex, wear.solid, wear.solid_kinds, own.earlier, own.changed, own.still)
         self.crew.run([partial(self._paint, own, band) for band in bands])
 
     def _place(self, points: np.ndarray, normals: np.ndarray, screen: np.ndarray) -> None:
@@ -163,11 +178,13 @@ class HeadRenderer(Drawing):
         surface.draw(own.samples, own.spans, *band, wear.solid, wear.solid_kinds, own.plane, own.vertex, looks.texels,
                      looks.creases, looks.iris, looks.cloth, looks.hair, looks.look, looks.tints, looks.lamps,
                      np.float32(1000 * self.camera.height_m / self.size), self.ruler, faces, nears,
-                     own.light)  # fmt: skip
+                     own.light, own.calm[0] > 1, own.still, own.before)  # fmt: skip
+        if own.calm[0] > 0:
+            own.before[slice(*band)] = own.samples[slice(*band)]
         layers.overlay(own.samples, triangles, wear.layers, wear.kinds, own.screen, own.vertex, looks.brow,
-                       looks.look, self.ruler, field, *band, own.veil, own.light)  # fmt: skip
+                       looks.look, self.ruler, field, *band, own.veil, own.light, own.before)  # fmt: skip
         layers.strands(own.samples, triangles, wear.strands, own.screen, own.vertex, looks.hair, looks.look, self.ruler,
-                       *band, own.spans, own.veil, own.light)  # fmt: skip
+                       *band, own.spans, own.veil)  # fmt: skip
         if self.alpha:
             surface.cut_out(own.light, own.spans, own.samples, own.veil, looks.tones, *band, own.picture)
         else:

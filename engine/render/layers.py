@@ -7,18 +7,20 @@ import numpy as np
 from engine.render import hair_shading, shading, texels
 from engine.render.kernel import inlined, kernel
 from engine.render.shading import LASHES
-from engine.render.surface import FIELDS
+from engine.render.surface import BLENDED, FIELDS
 from engine.render.visibility import ID_BITS, ID_MASK, PAD, SAMPLE_X, nearness
 
 _F = np.float32
 
 
 @kernel
-def overlay(samples, triangles, faces, kinds, screen, vertex, brow, look, ruler, field, first, stop, veil, light):
+def overlay(samples, triangles, faces, kinds, screen, vertex, brow, look, ruler, field, first, stop, veil, light,
+            before):  # fmt: skip
     """Blend thin things over rows first .. stop - 1: faces int32 (n,) are their triangles, field scratch (12,).
 
     veil float32 (H, W, 4), all zero before and after: colour times opacity, and opacity. It is summed up
-    first, since a pixel may be shared by several triangles of one layer.
+    first, since a pixel may be shared by several triangles of one layer. before: see `surface.draw`; what is
+    blended here has to be shaded again.
     """
     reach_left, reach_top, reach_right, reach_bottom = samples.shape[1], samples.shape[0], 0, 0
     width = samples.shape[1] - PAD
@@ -77,6 +79,7 @@ def overlay(samples, triangles, faces, kinds, screen, vertex, brow, look, ruler,
                     light[row, col, k] = light[row, col, k] * bare + veil[row, col, k] * scale
                     veil[row, col, k] = 0.0
                 veil[row, col, 3] = 0.0
+                before[row, col, 0] = BLENDED
 
 
 @kernel
@@ -104,16 +107,14 @@ def _plane(vertex, field, i0, i1, i2, b1x, b1y, b2x, b2y):
 
 
 @kernel
-def strands(samples, triangles, faces, screen, vertex, picture, look, ruler, first, stop, spans, veil, light):
-    """Blend cards of strands over rows first .. stop - 1: faces int32 (n,) are their triangles; widens `spans`.
+def strands(samples, triangles, faces, screen, vertex, picture, look, ruler, first, stop, spans, veil):
+    """Sum up cards of strands in rows first .. stop - 1: faces int32 (n,) are their triangles; widens `spans`.
 
-    Cards are summed up as optical thickness and then laid over the picture at once: the sum does not ask
-    for an order, so nothing has to be sorted and nothing pops when the head turns. Where the picture is not
-    wholly covered, `light` becomes premultiplied by what is, and veil[..., 3] keeps the strands' opacity for
-    `surface.develop`; the rest of veil float32 (H, W, 4) is zero before and after.
+    Cards are summed up as optical thickness in veil float32 (H, W, 4), zero before, and `surface.develop` lays the
+    sum over the picture at once: it does not ask for an order, so nothing has to be sorted and nothing pops when the
+    head turns.
     """
     width = samples.shape[1] - PAD
-    reach_left, reach_top, reach_right, reach_bottom = width, stop, 0, first
     columns, lowest, steps = _F(picture.shape[2]), ruler[0], ruler[1]
     for f in faces:
         i0, i1, i2 = np.uintp(triangles[f, 0]), np.uintp(triangles[f, 1]), np.uintp(triangles[f, 2])
@@ -147,7 +148,6 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, ruler, fir
         # How many columns of the picture a pixel takes in, and so how much detail is left to show.
         finest = (ux * ux + uy * uy) * columns * columns
         level = np.uintp(0 if finest < _F(2.0) else 1 if finest < _F(8.0) else 2 if finest < _F(32.0) else 3)
-        touched = False
         for row in range(top, bottom + 1):
             y = _F(row) + _F(0.5) - y0
             # Each weight is p + q x >= 0: a bound from the left or from the right.
@@ -164,7 +164,6 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, ruler, fir
             begin, end = int(math.ceil(left + x0 - _F(0.5))), int(math.floor(right + x0 - _F(0.5)))
             if begin > end:
                 continue
-            touched = True
             spans[row, 0], spans[row, 1] = min(spans[row, 0], begin), max(spans[row, 1], end + 1)
             r_at, g_at, l_at, t_at, u_at = r0 + ry * y, g0 + gy * y, l0 + ly * y, t0 + ty * y, u0 + uy * y
             v_at, c_at, s_at, n_at = v0 + vy * y, c0 + cy * y, s0 + sy * y, start + ny * y
@@ -187,20 +186,3 @@ def strands(samples, triangles, faces, screen, vertex, picture, look, ruler, fir
                 veil[r, c, 1] += green * density
                 veil[r, c, 2] += blue * density
                 veil[r, c, 3] += density
-        if touched:
-            reach_left, reach_top = min(reach_left, low), min(reach_top, top)
-            reach_right, reach_bottom = max(reach_right, high + 1), max(reach_bottom, bottom + 1)
-    for row in range(reach_top, reach_bottom):
-        for col in range(reach_left, reach_right):
-            r, c = np.uintp(row), np.uintp(col)
-            total = veil[r, c, 3]
-            if total <= 0:
-                continue
-            bare = math.exp(-total * hair_shading.THICK)
-            empty = ((1 if samples[r, c, 0] == 0 else 0) + (1 if samples[r, c, 1] == 0 else 0)
-                     + (1 if samples[r, c, 2] == 0 else 0) + (1 if samples[r, c, 3] == 0 else 0))
-            under, scale = _F(0.0) if empty == 4 else bare, (_F(1.0) - bare) / total
-            for k in range(3):
-                light[r, c, k] = light[r, c, k] * under + veil[r, c, k] * scale
-                veil[r, c, k] = _F(0.0)
-            veil[r, c, 3] = _F(1.0) - bare if empty > 0 else _F(0.0)

@@ -1,15 +1,19 @@
 """From samples to light: the second half of the head renderer, one pixel row at a time.
 
+Where the head rests, what shows the same unchanged triangles as in the last picture keeps its light (`compare`).
+
 A pixel whose four samples see the same piece of surface is shaded once, at its centre. Elsewhere its
 samples are grouped by kind of surface and nearness, every group is shaded once and weighs as many
 quarters as it has samples: silhouettes, lids and lips are smooth at the price of a few per cent of
 the pixels. `layers` then blends thin things over the result.
 """
 
+import math
+
 import numpy as np
 
 from engine.render.eye_shading import shade_eye
-from engine.render.hair_shading import shade_hair
+from engine.render.hair_shading import THICK, shade_hair
 from engine.render.kernel import inlined, kernel
 from engine.render.mouth_shading import shade_mouth
 from engine.render.shading import CLOTH, EYE, HAIR, SKIN, SKIN_LIGHT
@@ -19,6 +23,7 @@ from engine.render.visibility import ID_BITS, ID_MASK, SAMPLE_X, nearness
 _F = np.float32
 FIELDS = 12  # per vertex: what `shading.light_vertices` writes
 JUMP_M = _F(0.004)  # samples of one pixel further apart than this belong to different surfaces
+BLENDED = np.int32(-1)  # in place of a sample: its pixel's light is no longer the surface's own
 LIGHT_STEP = _F(0.2)  # and so do those that differ that much in light: lips that touch are at one depth
 
 
@@ -70,12 +75,14 @@ def _is_smooth(k0, k1, k2, k3, plane, ruler):
 
 @kernel
 def draw(samples, spans, first, stop, triangles, kinds, plane, vertex, skin, wrinkles, iris, cloth, hair, look,
-         tints, lamps, mm, ruler, face_of, near_of, light):  # fmt: skip
+         tints, lamps, mm, ruler, face_of, near_of, light, reuse, still, before):  # fmt: skip
     """Shade the covered pixels of rows first .. stop - 1: light float32 (H, W, 3), linear; an edge holds its share.
 
     spans int32 (H, 2): where something is in each row. kinds uint8 (F,), plane float32 (F, 8) of `set_up`, vertex
     float32 (V, 12). skin and wrinkles: texels and creases of `wardrobe.Looks`; hair and look: see `hair_paint`.
     mm: millimetres a pixel spans at the face; ruler: `Camera.ruler`. face_of int64 (4,), near_of float32 (4,): scratch.
+    reuse: pixels whose samples are as in before, int32 as they, and whose triangles are all still, uint8 (F,) of
+    `compare`, keep the light that they have (eyes and mouths look around them: not they).
     """
     last = np.int64(-1)  # neighbours mostly see the same triangle: its set-up is kept
     kind, i0, i1, i2 = np.uint8(0), np.uintp(0), np.uintp(0), np.uintp(0)
@@ -86,6 +93,10 @@ def draw(samples, spans, first, stop, triangles, kinds, plane, vertex, skin, wri
             k0, k1, k2, k3 = samples[r, c, 0], samples[r, c, 1], samples[r, c, 2], samples[r, c, 3]
             f0, f1, f2, f3 = k0 & ID_MASK, k1 & ID_MASK, k2 & ID_MASK, k3 & ID_MASK
             if (f0 | f1 | f2 | f3) == 0:
+                continue
+            if (reuse and k0 == before[r, c, 0] and k1 == before[r, c, 1] and k2 == before[r, c, 2]
+                    and k3 == before[r, c, 3] and f0 > 0 and f1 > 0 and f2 > 0 and f3 > 0
+                    and still[f0 - 1] and still[f1 - 1] and still[f2 - 1] and still[f3 - 1]):  # fmt: skip
                 continue
             whole = f0 == f1 and f0 == f2 and f0 == f3
             if not whole:
@@ -162,6 +173,27 @@ def draw(samples, spans, first, stop, triangles, kinds, plane, vertex, skin, wri
             light[r, c, 2] = blue
 
 
+@kernel
+def compare(screen, vertex, triangles, kinds, earlier, changed, still):
+    """Which triangles lie and shine as in the last picture: still uint8 (F,), 1 for skin, hair and cloth that does.
+
+    earlier float32 (V, 3 + FIELDS) holds the last picture's screen and vertex, and takes this one's. changed uint8
+    (V,): scratch.
+    """
+    for v in range(len(screen)):
+        moved = False
+        for k in range(3):
+            moved |= earlier[v, k] != screen[v, k]
+            earlier[v, k] = screen[v, k]
+        for k in range(FIELDS):
+            moved |= earlier[v, 3 + k] != vertex[v, k]
+            earlier[v, 3 + k] = vertex[v, k]
+        changed[v] = moved
+    for t in range(len(triangles)):
+        calm = not (changed[triangles[t, 0]] or changed[triangles[t, 1]] or changed[triangles[t, 2]])
+        still[t] = calm and (kinds[t] == SKIN or kinds[t] == HAIR or kinds[t] == CLOTH)
+
+
 @inlined
 def _covered(samples, r, c):
     """How many of a pixel's four samples show something."""
@@ -169,13 +201,34 @@ def _covered(samples, r, c):
             + (1 if samples[r, c, 2] != 0 else 0) + (1 if samples[r, c, 3] != 0 else 0))  # fmt: skip
 
 
+@inlined
+def _veiled(light, veil, r, c, covered):
+    """A pixel with strands laid over it: red, green, blue times its covered share, and that share; empties the veil.
+
+    covered: of the surface's four samples.
+    """
+    red, green, blue, share = light[r, c, 0], light[r, c, 1], light[r, c, 2], _F(0.25) * _F(covered)
+    total = veil[r, c, 3]
+    if covered == 0:
+        red = green = blue = _F(0.0)
+    if total > _F(0.0):
+        bare = math.exp(-total * THICK)
+        scale = (_F(1.0) - bare) / total
+        red = red * bare + veil[r, c, 0] * scale
+        green = green * bare + veil[r, c, 1] * scale
+        blue = blue * bare + veil[r, c, 2] * scale
+        share += (_F(1.0) - share) * (_F(1.0) - bare)
+        veil[r, c, 0] = veil[r, c, 1] = veil[r, c, 2] = veil[r, c, 3] = _F(0.0)
+    return red, green, blue, share
+
+
 @kernel
 def develop(light, spans, samples, veil, backdrop, table, first, stop, out):
-    """Scene light to sRGB bytes in rows first .. stop - 1 of out, uint8 (H, W, 3).
+    """Scene light under the veil of strands to sRGB bytes in rows first .. stop - 1 of out, uint8 (H, W, 3).
 
     Where nothing was drawn the picture is exactly `backdrop`, uint8 (H, W, 3). A pixel that is partly background mixes
     bytes, not light, by quarters: a bright key colour mixed as light would swallow the edge and leave stairs.
-    veil float32 (H, W, 4): its last number is the opacity of strands over such a pixel, and is cleared.
+    veil float32 (H, W, 4): see `layers.strands`; zero afterwards.
     """
     most, steps = len(table) - 1, _F((len(table) - 1) / 2.0)
     shown_flat, behind = out.reshape(-1), backdrop.reshape(-1)
@@ -187,19 +240,18 @@ def develop(light, spans, samples, veil, backdrop, table, first, stop, out):
         for col in range(spans[row, 0], spans[row, 1]):
             r, c = np.uintp(row), np.uintp(col)
             covered = _covered(samples, r, c)
-            if covered == 4:
+            if covered == 4 and veil[r, c, 3] == _F(0.0):
                 for k in range(3):
                     at = min(int(max(light[r, c, k], _F(0.0)) * steps + _F(0.5)), most)
                     out[r, c, k] = table[np.uintp(at)]
                 continue
-            share = _F(0.25) * _F(covered)
-            share += (_F(1.0) - share) * veil[r, c, 3]
-            veil[r, c, 3] = _F(0.0)
+            red, green, blue, share = _veiled(light, veil, r, c, covered)
             if share < _F(0.002):
                 continue
             scale = steps / share
             for k in range(3):
-                at = min(int(max(light[r, c, k], _F(0.0)) * scale + _F(0.5)), most)
+                value = red if k == 0 else green if k == 1 else blue
+                at = min(int(max(value, _F(0.0)) * scale + _F(0.5)), most)
                 shown = _F(table[np.uintp(at)]) * share + _F(backdrop[r, c, k]) * (_F(1.0) - share)
                 out[r, c, k] = np.uint8(shown + _F(0.5))
 
@@ -212,13 +264,11 @@ def cut_out(light, spans, samples, veil, table, first, stop, out):
     for row in range(first, stop):
         for col in range(spans[row, 0], spans[row, 1]):
             r, c = np.uintp(row), np.uintp(col)
-            share = _F(0.25) * _F(_covered(samples, r, c))
-            if share < _F(1.0):
-                share += (_F(1.0) - share) * veil[r, c, 3]
-                veil[r, c, 3] = _F(0.0)
+            red, green, blue, share = _veiled(light, veil, r, c, _covered(samples, r, c))
             if share < _F(0.002):
                 continue
             for k in range(3):
-                at = min(int(max(light[r, c, k], _F(0.0)) * (steps / share) + _F(0.5)), most)
+                value = red if k == 0 else green if k == 1 else blue
+                at = min(int(max(value, _F(0.0)) * (steps / share) + _F(0.5)), most)
                 out[r, c, k] = table[np.uintp(at)]
             out[r, c, 3] = np.uint8(share * _F(255.0) + _F(0.5))
