@@ -30,7 +30,8 @@ def bench_render(config: Config, pictures: int = 100, threads: int | None = None
 
     threads is what was used: what is asked or configured, at most as many as there are cores. With one, p50_ms and
     p99_ms are processor time, which a busy neighbour does not change; with more, what the clock said. Parts are always
-    processor time, of all threads together, and so is cpu_p50_ms.
+    processor time, of all threads together, and so are cpu_p50_ms and, live, resting_cpu_p50_ms: of a head that only
+    talks and blinks.
     """
     from engine.render.plugin import scene_of
     from engine.render.qualities import make_renderer
@@ -55,11 +56,22 @@ def bench_render(config: Config, pictures: int = 100, threads: int | None = None
             wall.append((time.perf_counter_ns() - seen) / 1e6)
             for name, times in watches.items():
                 spent.setdefault(name, []).append(sum(times) / 1e6)
+    if config.render.quality == "live":
+        ticks[:, layout.POSE] = 0
+        resting = []
+        for k in range(len(ticks)):
+            clock = time.process_time_ns()
+            renderer.step(state, ticks[k : k + 1])
+            resting.append((time.process_time_ns() - clock) / 1e6)
+        at_rest = {"resting_cpu_p50_ms": _percentiles(resting)["p50_ms"]}
+    else:
+        at_rest = {}  # the others draw everything anew
     spent = {name: times for name, times in spent.items() if any(times)}
     spent["the rest"] = list(np.array(cpu) - np.sum(list(spent.values()), 0))
     return {
         **_percentiles(cpu if used == 1 else wall),
         "wall_p50_ms": _percentiles(wall)["p50_ms"], "cpu_p50_ms": _percentiles(cpu)["p50_ms"],
+        **at_rest,
         "size": config.render.size, "threads": used, "quality": config.render.quality,
         "parts": {name: _percentiles(times) for name, times in spent.items()},
         "pictures": pictures, "identity": config.render.identity, "first_picture_s": round(first_s, 2),
@@ -127,3 +139,5 @@ def print_bench(report: dict[str, Any]) -> None:
     print(f"{'ms':20s}{'p50':>8s}{'p99':>8s}")
     for name, times in {**report["parts"], "whole picture": report}.items():
         print(f"{name:20s}{times['p50_ms']:8.2f}{times['p99_ms']:8.2f}")
+    if "resting_cpu_p50_ms" in report:
+        print(f"{'... head at rest':20s}{report['resting_cpu_p50_ms']:8.2f}")
