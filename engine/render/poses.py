@@ -21,8 +21,13 @@ POSES: dict[str, dict[str, float]] = {
     "FV": {"jawOpen": 0.08, "mouthRollLower": 0.55, **_both(mouthUpperUp=0.55)},
     "L": {"jawOpen": 0.24, "tongueUp": 1.0, **_both(mouthLowerDown=0.20, mouthUpperUp=0.15)},
     "TH": {"jawOpen": 0.18, "tongueUp": 0.60, "tongueOut": 0.75, **_both(mouthLowerDown=0.25, mouthUpperUp=0.20)},
-    "MBP": {"jawOpen": 0.03, "mouthClose": 0.03, "mouthRollLower": 0.15, "mouthRollUpper": 0.12,
-            **_both(mouthPress=0.35)},
+    "MBP": {
+        "jawOpen": 0.03,
+        "mouthClose": 0.03,
+        "mouthRollLower": 0.15,
+        "mouthRollUpper": 0.12,
+        **_both(mouthPress=0.35),
+    },
     "smile": {**_both(mouthSmile=0.65, cheekSquint=0.45, mouthUpperUp=0.22, eyeSquint=0.20, mouthLowerDown=0.12)},
     "blink": {"blinkLeft": 1.0, "blinkRight": 1.0},
     "left": {"headYaw": 0.45},
@@ -56,9 +61,9 @@ EMOTIONS: dict[str, dict[str, float]] = {
     "surprise": {"browInnerUp": 0.9, "jawOpen": 0.40, "mouthFunnel": 0.30, "mouthPucker": 0.10,
                  **_both(browOuterUp=0.9, eyeWide=0.85, mouthFrown=0.35)},
     # 9 nose wrinkler (with 4 brow lowerer) + 10 upper lip raiser + 15 lip corner depressor + 17 chin raiser
-    "disgust": {"mouthShrugLower": 0.30, "nostrilFlare": 0.8, "lipUpperRaise": 0.20, "jawOpen": 0.04, "headYaw": 0.10,
+    "disgust": {"mouthShrugLower": 0.10, "nostrilFlare": 0.8, "lipUpperRaise": 0.20, "jawOpen": 0.04, "headYaw": 0.10,
                 "headPitch": -0.04,
-                **_both(noseSneer=1.0, mouthUpperUp=0.95, mouthFrown=0.55, browDown=0.95, eyeSquint=0.85,
+                **_both(noseSneer=1.0, mouthUpperUp=0.95, mouthFrown=0.20, browDown=0.95, eyeSquint=0.85,
                         cheekSquint=0.90, blink=0.06)},
     # 12 lip corner puller + 14 dimpler, on one side, lids a little low
     "contempt": {"mouthSmileLeft": 0.40, "mouthDimpleLeft": 0.75, "lipCompress": 0.10, "mouthFrownRight": 0.45,

@@ -42,7 +42,7 @@ def build(scalp: Scalp) -> Tuft:
               ruffle=rng.normal(0, 1, (COLUMNS * ROWS, 2)) * [0.022, 0.012])  # fmt: skip
     rim = [scalp.over(start[:, 0], x * scalp.limit(start[:, 0]), 0.0006) for x in (0.94, 1.02)]
     add_hem(tuft, sheet[:, -1], rim[1], rim[0], 0.28)
-    a, p = scatter(scalp, 310, rng, (0.0, 0.98))
+    a, p = scatter(scalp, 280, rng, (0.0, 0.98))
     _coils(tuft, scalp, rng, a, p, 0.020, 0.0034, 1.2, (0, 12), (-0.001, 0.0045), 0.0080)
     a = np.concatenate([rng.uniform(-1.3, 1.3, 110), rng.uniform(-np.pi, np.pi, 40)])
     p = scalp.limit(a) * rng.uniform(0.930, 1.008, len(a))
@@ -53,7 +53,7 @@ def build(scalp: Scalp) -> Tuft:
 
 
 def _coils(tuft, scalp, rng, azimuth, polar, length, size, waves, tiles, lift, width, from_skin=False):
-    n, steps = len(azimuth), 6
+    n, steps = len(azimuth), 5
     turn = rng.normal(0, 0.9, (n, 1))
 
     def astray(point):

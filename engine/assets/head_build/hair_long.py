@@ -202,15 +202,13 @@ def _strands(tuft: Tuft, rng: np.random.Generator, made: Locks) -> None:
     start = np.flatnonzero(np.r_[True, made.lock[1:] != made.lock[:-1]])
     stop = np.r_[start[1:], columns] - 1
     ahead = made.t[start] < 0.7  # of the back the camera sees little
-    column = np.concatenate(
-        [start + 0.25 * (stop - start), start + 0.75 * (stop - start), (0.5 * (start + stop))[ahead]]
-    )
+    column = np.concatenate([start + 0.25 * (stop - start), (start + 0.75 * (stop - start))[ahead]])
     n = len(column)
-    _cards(tuft, rng, sheet, column + rng.normal(0, 0.15, n), rng.uniform(0.62, 0.70, n), np.full(n, 1.0), (0, 11),
+    _cards(tuft, rng, sheet, column + rng.normal(0, 0.15, n), rng.uniform(0.66, 0.73, n), np.full(n, 1.0), (0, 11),
            0.003, rng.uniform(0.011, 0.015, n), beyond=0.034, astray=0.004)  # fmt: skip
     column = np.concatenate([stop[:-1] + 0.2, stop[:-1][ahead[1:]] + 0.8])
     n = len(column)
-    _cards(tuft, rng, sheet, column + rng.normal(0, 0.3, n), rng.uniform(0.56, 0.66, n), rng.uniform(0.90, 1.0, n),
+    _cards(tuft, rng, sheet, column + rng.normal(0, 0.3, n), rng.uniform(0.60, 0.68, n), rng.uniform(0.90, 1.0, n),
            (0, 12), 0.001, rng.uniform(0.010, 0.014, n), beyond=0.024, astray=0.006)  # fmt: skip
     n = 7  # beside the face
     first = rng.uniform(0.10, 0.60, n)
