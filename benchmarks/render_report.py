@@ -89,8 +89,9 @@ def _live(rows: list[dict[str, Any]]) -> str:
     lines = []
     for name, row in one.items():
         other, big = two.get(name, {}), large.get(name, {}).get("p50_ms")
-        lines.append([name, row["p50_ms"], row["p99_ms"], row.get("resting_cpu_p50_ms"), other.get("p50_ms"), other.get("p99_ms"), big,
-                      f"{big / row['p50_ms']:.2f}" if big else None])  # fmt: skip
+        ratio = f"{big / row['p50_ms']:.2f}" if big else None
+        lines.append([name, row["p50_ms"], row["p99_ms"], row.get("resting_cpu_p50_ms"),
+                      other.get("p50_ms"), other.get("p99_ms"), big, ratio])  # fmt: skip
     told = "\n## Live\n\nMilliseconds a picture. Targets: p50 16 on one core or 10 on two; p99 at most 1.6 times that; "
     header = ["person", "one core p50", "p99", "head at rest", "two cores p50", "p99", "720 p50", "over 512"]
     return told + "720 at most 2.1 times 512.\n" + table(header, lines)

@@ -111,7 +111,7 @@ def test_picture_that_is_there_is_not_drawn_again(renderer: HeadRenderer, monkey
 
 
 def test_a_resting_head_draws_only_what_changes(renderer: HeadRenderer) -> None:
-    """Cloth and hair keep their light while the jaw moves alone, and the picture is the one that a fresh state draws."""
+    """Cloth and hair keep their light while only the jaw moves, and the picture is what a fresh state draws."""
     turned = pose("neutral") + 0.3 * pose("left")
     state = renderer.init_state(1)
     for opening in (0.0, 0.3, 0.5, 0.1, 0.5):
