@@ -70,6 +70,7 @@ def measure_all(
     sounds = {name: decode(str(capture / "audio" / f"{name}.flac")) for name in faces} if capture else {}
     encoder, mouth = load_encoder(encoder_weights), make_mouth(plugin, lookahead_ticks, weights)
     check_pair(encoder, mouth)
+    encoder.ask(mouth.needs)
     stages = {
         plugin: Chain(LoudnessNormaliser(), encoder, mouth),
         "energy": Chain(LoudnessNormaliser(), EnergyMouth()),

@@ -32,13 +32,16 @@ def _speech(seed: int, slots: int, length: int) -> torch.Tensor:
 
 def _features(seed: int, slots: int, length: int) -> SpeechFeatures:
     from engine.features import load_encoder
+    from engine.features.phones import PHONES
 
     noise = torch.Generator().manual_seed(seed)
-    width = load_encoder().width
+    config = load_encoder().config
+    phones = torch.randn(slots, length, 2, len(config.delays), len(PHONES), generator=noise)
     return SpeechFeatures(
-        torch.randn(slots, length, 2, width, generator=noise),
+        torch.randn(slots, length, 2, config.hubert.width, generator=noise),
         -60.0 * torch.rand(slots, length, 2, generator=noise),
         torch.rand(slots, length, 2, generator=noise),
+        {"phones": (3.0 * phones).softmax(-1)},
     )
 
 
@@ -100,7 +103,11 @@ def _lively() -> Stage:
 
 
 def _voice_to_motion() -> Stage:
-    return Chain(_loudness(), _encoder(), _lively())
+    from engine.features import load_encoder
+
+    encoder, lively = load_encoder(), _lively()
+    encoder.ask(lively.needs)
+    return Chain(_loudness(), encoder, lively)
 
 
 def _head() -> Stage:

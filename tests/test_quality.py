@@ -165,6 +165,12 @@ def test_flatten_names_figures():
     assert flatten({"a": {"b": 1}, "c": 2.0}) == {"a.b": 1.0, "c": 2.0}
 
 
+def _shipped() -> Chain:
+    encoder, mouth = load_encoder(), build(1)
+    encoder.ask(mouth.needs)
+    return Chain(LoudnessNormaliser(), encoder, mouth)
+
+
 @pytest.mark.skipif(
     not (Path(SOUNDS).is_dir() and Path("../shared/corpus").is_dir()),
     reason="needs the Debian package asterisk-core-sounds-en-g722 and the labels in ../shared/corpus",
@@ -172,7 +178,7 @@ def test_flatten_names_figures():
 def test_shipped_weights_close_the_lips_of_a_real_speaker():
     found = read_real(Path("../shared/corpus/real_en.jsonl"), Path(SOUNDS), 110)
     clips = [clip for clip in found if 24_000 < len(clip.samples) < 60_000][:48]  # one or two batches
-    stage = Chain(LoudnessNormaliser(), load_encoder(), build(1))
+    stage = _shipped()
     values = stream(stage, [to_ticks(clip.samples) for clip in clips])
     measure = LipMeasure(FaceModel.load())
     mouths = [
@@ -186,7 +192,7 @@ def test_shipped_weights_close_the_lips_of_a_real_speaker():
 
 
 def test_shipped_weights_are_still_in_silence():
-    stage = Chain(LoudnessNormaliser(), load_encoder(), build(1))
+    stage = _shipped()
     room = 1e-3 * torch.randn(1, 75, 640, generator=torch.Generator().manual_seed(0))
     silence, noise = (fold(stage, x)[0, 25:, : layout.E] for x in (torch.zeros(1, 75, 640), room))
     assert not silence.any()

@@ -10,7 +10,7 @@ import torch
 from engine.config import load_config
 from engine.errors import WeightsError
 from engine.features import SpeechConfig, SpeechEncoder, check_pair, load_encoder, save_speech_encoder
-from engine.features.phones import PHONE_INDEX
+from engine.features.phones import PHONE_INDEX, PHONES
 from engine.frames import SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
@@ -38,6 +38,7 @@ def features(slots: int, length: int, seed: int = 0) -> SpeechFeatures:
         torch.randn(slots, length, 2, TINY.content, generator=make),
         -50 + 20 * torch.rand(slots, length, 2, generator=make),
         torch.rand(slots, length, 2, generator=make),
+        {"phones": torch.randn(slots, length, 2, 3, len(PHONES), generator=make).softmax(-1)},
     )
 
 
@@ -90,25 +91,44 @@ def test_only_the_mouth_moves():
     assert not values[:, still].any()
 
 
-def test_the_tongue_follows_the_encoders_phones_and_nothing_else_does():
-    stage, x = decoder(), features(1, 30)
-    encoder = tiny_encoder()
-    with torch.inference_mode():
-        before = stage(x)
-        encoder.phone_head.weight.zero_()
-        bias = encoder.phone_head.bias.zero_().unflatten(0, (3, -1))
-        bias[:, PHONE_INDEX["AA"]] = 9.0
-        stage.hear_phones(encoder)
-        vowel = stage(x)
-        bias[:, PHONE_INDEX["L"]] = 18.0
-        stage.hear_phones(encoder)
-        lateral = stage(x)
+@pytest.mark.parametrize("lookahead", [0, 2])
+def test_the_tongue_follows_the_encoders_phones_and_nothing_else_does(lookahead):
+    stage, x = decoder(lookahead), features(1, 30)
     at = layout.INDEX["tongueUp"]
-    assert not before[..., at].any() and not vowel[..., at].any()
-    assert lateral[..., at].max() > 0.2
-    lateral = lateral.clone()
+
+    def says(phone: str) -> torch.Tensor:
+        x.side["phones"].zero_()  # type: ignore[union-attr]
+        x.side["phones"][..., lookahead, PHONE_INDEX[phone]] = 1.0
+        with torch.no_grad():
+            return stage(x)
+
+    vowel, lateral = says("AA"), says("L")
+    assert not vowel[..., at].any() and lateral[..., at].max() > 0.2
     lateral[..., at] = 0
-    assert torch.equal(lateral, before)
+    assert torch.equal(lateral, vowel)
+
+
+def test_the_encoder_is_heard_once_and_asked_for_its_phones():
+    """The pipeline's features carry what the plugin needs: equal to hearing the phones in the content again."""
+    made = Pipeline(load_config(None, ["engine.executor=eager", "motion.life=0"]), pictures=False)
+    encoder, motion = load_encoder(), build(1)
+    ears, state = made.ears.init_state(1), motion.init_state(1)
+    noise = 0.1 * torch.randn(30, 1, 640, generator=torch.Generator().manual_seed(0)).cumsum(-1).sin()
+    product = made.motion.init_state(1)
+    with torch.inference_mode():
+        for tick in noise:
+            x = made.ears.step(ears, tick)
+            assert set(x.side) == {"phones"}
+            again = encoder.phone_logits(x.content).softmax(-1)
+            own = motion.step(state, x._replace(side={"phones": again}))
+            torch.testing.assert_close(made.motion.step(product, x)[:, : layout.E], own[:, : layout.E])
+    assert not any(isinstance(part, SpeechEncoder) for part in motion.modules())
+
+
+def test_an_encoder_with_other_delays_is_refused():
+    encoder = SpeechEncoder(SpeechConfig(replace(TRUNK, width=12, layers=1), delays=(1, 0)))
+    with pytest.raises(WeightsError, match="delays"):
+        decoder().adopt(encoder)
 
 
 def test_weights_round_trip_and_wrong_ones_are_named(tmp_path: Path):

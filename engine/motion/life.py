@@ -184,7 +184,7 @@ class Lively(Stage):
     def __init__(self, motion: Stage, life: Life):
         self.motion = motion
         self.life = life
-        self.lookahead = motion.lookahead
+        self.lookahead, self.made_for, self.needs = motion.lookahead, motion.made_for, motion.needs
 
     def init_state(self, slots: int) -> LivelyState:
         return LivelyState(self.motion.init_state(slots), self.life.init_state(slots))

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from engine.errors import WeightsError
-from engine.features import load_encoder
 from engine.features.checkpoint import fingerprint, fit, read_checkpoint, save_checkpoint
 from engine.features.phones import GESTURES, PHONE_INDEX, PHONES
 from engine.features.speech_encoder import SpeechEncoder
@@ -35,7 +34,8 @@ REST_EASE = 0.62  # share of the mouth kept per quiet tick
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Sizes of a Decoder. lookaheads: ticks that its heads were trained for. encoder: whose gestures it has."""
+    """Sizes of a Decoder. lookaheads: ticks that its heads were trained for, the delays of the encoder's own heads.
+    encoder: fingerprint of the one whose gestures it has."""
 
     content: int = 192
     width: int = 208
@@ -66,15 +66,18 @@ class DecoderState(State):
 
 
 class Decoder(nn.Module, Stage):
-    """SpeechFeatures of one tick -> motion vectors float32 (S, M), for the tick `lookahead` ago."""
+    """SpeechFeatures of one tick -> motion vectors float32 (S, M), for the tick `lookahead` ago.
+
+    The tongue's tip follows the encoder's phones. It was not learned: lips do not tell L from D.
+    """
+
+    needs = ("phones",)
 
     gain: torch.Tensor
     ease: torch.Tensor
     gate_low: torch.Tensor
     gate_span: torch.Tensor
     head_rest: torch.Tensor
-    phone_weight: torch.Tensor
-    phone_bias: torch.Tensor
     tip: torch.Tensor
     tongue: torch.Tensor
 
@@ -107,12 +110,9 @@ class Decoder(nn.Module, Stage):
         tip = torch.zeros(len(PHONES))
         for phone, share in TIP_PHONES.items():
             tip[PHONE_INDEX[phone]] = share
-        # What the encoder takes a frame for: its own phone outputs, none until `hear_phones`.
-        heads = len(config.lookaheads) * len(PHONES)
         buffers = {
             "gate_low": low, "gate_span": high - low, "ease": ease, "head_rest": rest, "tip": tip,
             "tongue": torch.eye(layout.E)[layout.INDEX["tongueUp"]],
-            "phone_weight": torch.zeros(heads, config.content), "phone_bias": torch.zeros(heads),
         }  # fmt: skip
         for name, value in buffers.items():
             self.register_buffer(name, value, persistent=False)
@@ -133,7 +133,7 @@ class Decoder(nn.Module, Stage):
         state.heard.copy_(joined[:, 1:])
         mouth = self._answer(state.hidden.flatten(1), x.content, answer)
         gates = self.open_gates(mouth.gates)
-        values = self._blend(mouth, gates, state.held) + self._tip_up(x.content, gates, answer)
+        values = self._blend(mouth, gates, state.held) + self._tip_up(x.side["phones"], gates, answer)
         state.held.copy_(gates[:, :2])
         return self._vector(values, (joined * self.ease).amax(-1))
 
@@ -142,7 +142,7 @@ class Decoder(nn.Module, Stage):
         answer = self.config.lookaheads.index(self.lookahead)
         mouth = self.mouths(x)[answer]
         heard = nn.functional.pad(_heard(x.loudness_db), (QUIET_TICKS - 1, 0))
-        values = self.coefficients(mouth) + self._tip_up(x.content, self.open_gates(mouth.gates), answer)
+        values = self.coefficients(mouth) + self._tip_up(x.side["phones"], self.open_gates(mouth.gates), answer)
         return self._vector(values, (heard.unfold(-1, QUIET_TICKS, 1) * self.ease).amax(-1))
 
     def mouths(self, x: SpeechFeatures) -> list[Mouth]:
@@ -156,31 +156,30 @@ class Decoder(nn.Module, Stage):
 
     @torch.no_grad()
     def adopt(self, encoder: SpeechEncoder) -> None:
-        """Take the encoder's gesture outputs, averaged over a tick's frames, as the gates' own."""
+        """Take the encoder's gesture outputs, averaged over a tick's frames, as the gates' own.
+
+        Raises WeightsError when the encoder's heads speak of other delays than these.
+        """
+        if encoder.config.delays != self.config.lookaheads:
+            raise WeightsError(
+                f"the encoder speaks of delays of {encoder.config.delays} ticks; "
+                f"the viseme decoder is made for {self.config.lookaheads}"
+            )
         self.made_for = fingerprint(encoder)
         self.config = replace(self.config, encoder=self.made_for)
         signs = {"bilabial": 1.0, "labiodental": 1.0, "silence": -1.0}
         rows = len(GESTURES)
-        for gesture, ticks in zip(self.gestures, self.config.lookaheads, strict=True):
-            at = encoder.config.delays.index(ticks) * rows
+        for k, gesture in enumerate(self.gestures):
+            at = k * rows
             assert isinstance(gesture, nn.Linear)
             for gate, (name, sign) in enumerate(signs.items()):
                 weight = encoder.gesture_head.weight[at + GESTURES.index(name)]
                 gesture.weight[gate] = sign * torch.cat((weight, weight)) / FEATURE_FRAMES
                 gesture.bias[gate] = sign * encoder.gesture_head.bias[at + GESTURES.index(name)]
 
-    @torch.no_grad()
-    def hear_phones(self, encoder: SpeechEncoder) -> None:
-        """Let the tongue's tip follow the encoder's own phones. It was not learned: lips do not tell L from D."""
-        rows = [encoder.config.delays.index(ticks) for ticks in self.config.lookaheads]
-        for own, head in ((self.phone_weight, encoder.phone_head.weight), (self.phone_bias, encoder.phone_head.bias)):
-            own.copy_(head.unflatten(0, (-1, len(PHONES)))[rows].flatten(0, 1))
-
-    def _tip_up(self, content: torch.Tensor, gates: torch.Tensor, answer: int) -> torch.Tensor:
-        """Coefficients (..., E) of the tongue alone, from content (..., 2, D): how likely its tip is up."""
-        rows = slice(answer * len(PHONES), (answer + 1) * len(PHONES))
-        logits = nn.functional.linear(content, self.phone_weight[rows], self.phone_bias[rows])
-        likely = (logits.softmax(-1) @ self.tip).mean(-1)
+    def _tip_up(self, phones: torch.Tensor, gates: torch.Tensor, answer: int) -> torch.Tensor:
+        """Coefficients (..., E) of the tongue alone, from posteriors (..., 2, K, 43): how likely its tip is up."""
+        likely = (phones[..., answer, :] * self.tip).sum(-1).mean(-1)
         up = ((likely - TIP_LOW) / TIP_SPAN).clamp(0.0, 1.0) * gates[..., 2]
         return up[..., None] * self.tongue
 
@@ -244,7 +243,4 @@ def build(lookahead_ticks: int = 1, weights: Path | str | None = None) -> Decode
     config = DecoderConfig(**lists)
     decoder = Decoder(config, lookahead_ticks)
     fit(decoder, tensors, path)
-    encoder = load_encoder()
-    if decoder.made_for == fingerprint(encoder):
-        decoder.hear_phones(encoder)
     return decoder.eval().requires_grad_(False)
