@@ -85,7 +85,7 @@ def judge_phones(encoder: SpeechEncoder, clips: Sequence[Clip]) -> dict[str, dic
         return replace(clip, samples=samples * 32768)
 
     figures = phone_figures(encoder, [levelled(clip) for clip in clips])
-    names = {"phone": "phone_accuracy", "viseme": "viseme_accuracy"}
+    names = {"phone": "phone_accuracy", "phone39": "phone39_accuracy", "viseme": "viseme_accuracy"}
     return {
         f"lookahead_{ticks * 40}_ms": {names[key]: value for key, value in own.items() if key in names}
         for ticks, own in figures.items()

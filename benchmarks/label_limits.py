@@ -6,7 +6,9 @@ Labels of recorded speech come from an aligner. For each set this prints the fra
 frames, (b) on frames at least 20 and 40 ms from any boundary, (c) against a second alignment of the *same* phone
 sequence, made by the encoder itself, and (d) the agreement of that second alignment with the labels: two honest
 alignments of one recording differ in so many frames, and no recogniser can be right about those. On synthetic
-voices, whose times come out of the synthesizer, `--align` adds the agreement of pocketsphinx with them.
+voices, whose times come out of the synthesizer, `--align` adds the agreement of pocketsphinx with them. Phones are
+counted twice: our 43 symbols, and the 39 classes by which recognisers are compared; for both, `commonest_errors` are
+the ten commonest confusions with their share of all errors. `kinds_of_errors` asks what the errors are.
 """
 
 import argparse
@@ -18,11 +20,13 @@ import numpy as np
 import torch
 
 from engine.features import load_encoder
-from engine.features.phones import PHONES, SIL
+from engine.features.phones import PHONES, PHONES39, SIL, VOWELS, indices
 from engine.training.align import aligned_phones, aligner, viterbi
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of
 from engine.training.phone_figures import posteriors, share
-from engine.training.phones import FRAME_S, VISEME_OF, VISEME_TABLE, frame_labels
+from engine.training.phones import FRAME_S, PHONE39_TABLE, VISEME_OF, VISEME_TABLE, frame_labels
+
+VOICING = (("P", "B"), ("T", "D"), ("K", "G"), ("CH", "JH"), ("F", "V"), ("TH", "DH"), ("S", "Z"), ("SH", "ZH"))
 
 
 def distance_to_boundary(phones: tuple, frames: int) -> np.ndarray:
@@ -34,7 +38,7 @@ def distance_to_boundary(phones: tuple, frames: int) -> np.ndarray:
 
 def limits(clips: list[Clip], probabilities: list[np.ndarray], delay: int) -> dict:
     """The figures of the module's docstring for one set and one look-ahead (an index of the encoder's delays)."""
-    truth, guess, seen, again, far = [], [], [], [], []
+    truth, guess, seen, again, far, beside = [], [], [], [], [], []
     for clip, p in zip(clips, probabilities, strict=True):
         frames = p.shape[1]
         labels = frame_labels(clip.phones, frames)
@@ -43,10 +47,16 @@ def limits(clips: list[Clip], probabilities: list[np.ndarray], delay: int) -> di
         truth.append(labels)
         guess.append(p[delay].argmax(-1))
         seen.append((p[delay] @ VISEME_OF).argmax(-1))
+        beside.append((guess[-1] == np.r_[labels[:1], labels[:-1]]) | (guess[-1] == np.r_[labels[1:], labels[-1:]]))
         far.append(distance_to_boundary(clip.phones, frames))
-    truth, guess, seen, again, far = (np.concatenate(x) for x in (truth, guess, seen, again, far))
+    truth, guess, seen, again, far, beside = map(np.concatenate, (truth, guess, seen, again, far, beside))
     figures: dict = {"frames": len(truth)}
-    for name, classes, said in (("phone", np.arange(len(PHONES)), guess), ("viseme", VISEME_TABLE, seen)):
+    countings = (
+        ("phone", np.arange(len(PHONES)), guess),
+        ("phone39", PHONE39_TABLE, PHONE39_TABLE[guess]),
+        ("viseme", VISEME_TABLE, seen),
+    )
+    for name, classes, said in countings:
         right = said == classes[truth]
         figures |= {
             f"{name}_all": share(right),
@@ -59,8 +69,41 @@ def limits(clips: list[Clip], probabilities: list[np.ndarray], delay: int) -> di
     wrong = (guess != truth) & (far > 0.02)
     pairs = Counter(zip(truth[wrong].tolist(), guess[wrong].tolist(), strict=True))
     figures["confusions"] = {f"{PHONES[a]} as {PHONES[b]}": n / len(truth) for (a, b), n in pairs.most_common(20)}
+    figures["commonest_errors"] = {
+        "phone": commonest(truth, guess, PHONES),
+        "phone39": commonest(PHONE39_TABLE[truth], PHONE39_TABLE[guess], PHONES39),
+    }
+    figures["kinds_of_errors"] = kinds_of_errors(truth, guess, beside)
     figures["wrong_at_silence"] = share((guess != truth) & ((guess == SIL) | (truth == SIL)))
     return figures
+
+
+def commonest(truth: np.ndarray, guess: np.ndarray, names: tuple[str, ...], count: int = 10) -> dict[str, float]:
+    """The commonest confusions of either order, "A / B", with their share of all errors; labels (frames,) of names."""
+    wrong = truth != guess
+    pairs = Counter(tuple(sorted(pair)) for pair in zip(truth[wrong].tolist(), guess[wrong].tolist(), strict=True))
+    errors = max(int(wrong.sum()), 1)
+    return {f"{names[a]} / {names[b]}": n / errors for (a, b), n in pairs.most_common(count)}
+
+
+def kinds_of_errors(truth: np.ndarray, guess: np.ndarray, beside: np.ndarray) -> dict[str, float]:
+    """Shares of all errors, each error counted where it fits first; beside: a neighbouring frame has that label."""
+    wrong = truth != guess
+    a, b = truth[wrong], guess[wrong]
+    vowels = indices(VOWELS)
+    voicing = sum(np.isin(a, indices(pair)) & np.isin(b, indices(pair)) for pair in VOICING)
+    kinds = {
+        "one_class_of_39": PHONE39_TABLE[a] == PHONE39_TABLE[b],
+        "right_one_frame_away": beside[wrong],
+        "vowel_as_vowel": np.isin(a, vowels) & np.isin(b, vowels),
+        "voicing": np.asarray(voicing, bool),
+        "silence": (a == SIL) | (b == SIL),
+    }
+    left, shares = np.ones(len(a), bool), {}
+    for name, fits in kinds.items():
+        shares[name] = share(fits & left)
+        left &= ~fits
+    return shares | {"other": share(left)}
 
 
 def aligner_agreement(clips: list[Clip]) -> dict:

@@ -130,6 +130,7 @@ def test_trains_and_resumes_to_the_same_weights(clips, tmp_path):
         torch.testing.assert_close(p, q, atol=1e-6, rtol=0, msg=name)
     figures = phone_figures(resumed.encoder, clips)
     assert set(figures) == {0, 1, 2} and 0.0 <= figures[1]["closure"] <= 1.0
+    assert all(own["phone"] <= own["phone39"] <= 1.0 for own in figures.values())
 
 
 def test_a_run_goes_on_with_a_part_that_it_did_not_have(clips, tmp_path):

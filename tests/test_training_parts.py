@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.label_limits import commonest, kinds_of_errors
 from engine.features import SpeechConfig, SpeechEncoder
 from engine.features.hubert import SMALL
 from engine.features.log_mel import LogMel
-from engine.features.phones import PHONE_INDEX
+from engine.features.phones import PHONE39_OF_PHONE, PHONE_INDEX, PHONES, PHONES39
 from engine.training.align import aligned_phones, aligner, viterbi
 from engine.training.grow import widen
 from engine.training.spectra import stretch_time, tempos, warp_tract
@@ -77,3 +78,33 @@ def test_pocketsphinx_keeps_our_names():
     if found:
         assert all(a[2] == pytest.approx(b[1]) for a, b in itertools.pairwise(found))
         assert all(name in PHONE_INDEX for name, _, _ in found)
+
+
+def test_phones_fold_into_the_39_classes_of_the_field():
+    """Lee and Hon 1989, of the symbols that we have: only these stand together."""
+    groups: dict[int, set[str]] = {}
+    for name, number in zip(PHONES, PHONE39_OF_PHONE, strict=True):
+        groups.setdefault(number, set()).add(name)
+    assert len(PHONES39) == len(groups) == 39
+    assert all(name in groups[number] for number, name in enumerate(PHONES39))
+    assert {frozenset(g) for g in groups.values() if len(g) > 1} == {
+        frozenset(("AH", "AX")), frozenset(("AA", "AO", "OH")), frozenset(("SH", "ZH"))
+    }  # fmt: skip
+
+
+def test_commonest_errors_are_shares_of_the_errors_in_either_order():
+    truth, guess = np.array([0, 1, 1, 2, 2, 2, 3, 3]), np.array([1, 0, 0, 2, 2, 3, 3, 3])
+    assert commonest(truth, guess, ("a", "b", "c", "d")) == {"a / b": 0.75, "c / d": 0.25}
+    assert commonest(truth, guess, ("a", "b", "c", "d"), 1) == {"a / b": 0.75}
+    assert commonest(truth, truth, ("a", "b", "c", "d")) == {}
+
+
+def test_every_error_is_of_one_kind():
+    pairs = ("AX AH", "S Z", "S Z", "AA IY", "sil T", "M N", "M M")
+    truth, guess = np.array([[PHONE_INDEX[name] for name in pair.split()] for pair in pairs]).T
+    beside = np.array([False, True, False, False, False, False, True])
+    found = kinds_of_errors(truth, guess, beside)
+    assert list(found) == [
+        "one_class_of_39", "right_one_frame_away", "vowel_as_vowel", "voicing", "silence", "other"
+    ]  # fmt: skip
+    assert list(found.values()) == [pytest.approx(1 / 6)] * 6

@@ -29,6 +29,14 @@ VISEMES = {
 VISEME_NAMES = tuple(VISEMES)
 VISEME_OF_PHONE = tuple(next(i for i, members in enumerate(VISEMES.values()) if name in members) for name in PHONES)
 
+# The 39 classes by which phone recognisers are compared: Lee and Hon, "Speaker-independent phone recognition using
+# hidden Markov models", IEEE Trans. ASSP 37 (1989). Of what they fold together three pairs are ours: AH AX, AA AO,
+# SH ZH; DX is a class of its own there too, and their other symbols (ix, cl, vcl, epi, el, en, ...) we do not have.
+# OH, the British LOT vowel, is not in their American list and goes where AO goes.
+FOLDED = {"AX": "AH", "AO": "AA", "OH": "AA", "ZH": "SH"}
+PHONES39 = tuple(name for name in PHONES if name not in FOLDED)
+PHONE39_OF_PHONE = tuple(PHONES39.index(FOLDED.get(name, name)) for name in PHONES)
+
 BILABIAL = ("P", "B", "M")
 LABIODENTAL = ("F", "V")
 ROUNDED = ("UW", "UH", "OW", "OY", "AO", "OH", "W")

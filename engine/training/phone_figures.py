@@ -13,7 +13,7 @@ from engine.features.phones import BILABIAL, LABIODENTAL, OPEN_VOWELS, PHONE_IND
 from engine.features.speech_encoder import SpeechEncoder
 from engine.features.speech_files import load_speech_encoder
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of
-from engine.training.phones import VISEME_OF, VISEME_TABLE, frame_labels
+from engine.training.phones import PHONE39_TABLE, VISEME_OF, VISEME_TABLE, frame_labels
 
 NEAR = 2  # frames of 20 ms around a phone in which its event may fall
 
@@ -44,6 +44,8 @@ def posteriors(encoder: SpeechEncoder, clips: list[Clip]) -> list[np.ndarray]:
 def phone_figures(encoder: SpeechEncoder, clips: list[Clip]) -> dict[int, dict[str, float]]:
     """For each look-ahead in ticks: phone and viseme accuracy, closures, labiodentals.
 
+    phone: of our 43 symbols. phone39: the same answers, folded into the 39 classes by which recognisers are compared
+    (`phones.FOLDED`).
     viseme: of the twelve, the one whose phones are likeliest together (the encoder's side output `visemes`).
     closure: share of /p b m/ found at the threshold `bound` that 4 % of open-vowel frames exceed.
     closure25 / false25: found, and open-vowel frames lost, at a threshold of 0.25. labiodental: as
@@ -65,6 +67,7 @@ def phone_figures(encoder: SpeechEncoder, clips: list[Clip]) -> dict[int, dict[s
         teeth_bound = float(np.quantile(teeth[open_frames], 0.96)) if open_frames.any() else 0.25
         figures[ticks] = {
             "phone": share(guess == truth),
+            "phone39": share(PHONE39_TABLE[guess] == PHONE39_TABLE[truth]),
             "viseme": share(seen == VISEME_TABLE[truth]),
             "closure": share(closures > bound),
             "bound": bound,

@@ -4,12 +4,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.features.phones import GESTURE_PHONES, PHONE_INDEX, PHONES, SIL, VISEME_OF_PHONE, indices
+from engine.features.phones import (
+    GESTURE_PHONES,
+    PHONE39_OF_PHONE,
+    PHONE_INDEX,
+    PHONES,
+    SIL,
+    VISEME_OF_PHONE,
+    indices,
+)
 
-__all__ = ["FRAME_S", "GESTURE_TABLE", "PHONES", "VISEME_OF", "VISEME_TABLE", "frame_labels", "labels_at"]
+__all__ = [
+    "FRAME_S", "GESTURE_TABLE", "PHONE39_TABLE", "PHONES", "VISEME_OF", "VISEME_TABLE", "frame_labels", "labels_at",
+]  # fmt: skip
 
 FRAME_S = 0.02
 VISEME_TABLE = np.array(VISEME_OF_PHONE)
+PHONE39_TABLE = np.array(PHONE39_OF_PHONE)
 # (43, 12): which viseme each phone belongs to
 VISEME_OF = np.eye(VISEME_TABLE.max() + 1, dtype=np.float32)[VISEME_TABLE]
 # (43, 4): which gestures each phone asks for
