@@ -32,7 +32,7 @@ def _speech(seed: int, slots: int, length: int) -> torch.Tensor:
 
 def _features(seed: int, slots: int, length: int) -> SpeechFeatures:
     from engine.features import load_encoder
-    from engine.features.phones import PHONES
+    from engine.features.phones import GESTURES, PHONES
 
     noise = torch.Generator().manual_seed(seed)
     config = load_encoder().config
@@ -41,7 +41,10 @@ def _features(seed: int, slots: int, length: int) -> SpeechFeatures:
         torch.randn(slots, length, 2, config.hubert.width, generator=noise),
         -60.0 * torch.rand(slots, length, 2, generator=noise),
         torch.rand(slots, length, 2, generator=noise),
-        {"phones": (3.0 * phones).softmax(-1)},
+        {
+            "phones": (3.0 * phones).softmax(-1),
+            "gestures": torch.rand(slots, length, 2, len(config.delays), len(GESTURES), generator=noise),
+        },
     )
 
 

@@ -38,7 +38,10 @@ def features(slots: int, length: int, seed: int = 0) -> SpeechFeatures:
         torch.randn(slots, length, 2, TINY.content, generator=make),
         -50 + 20 * torch.rand(slots, length, 2, generator=make),
         torch.rand(slots, length, 2, generator=make),
-        {"phones": torch.randn(slots, length, 2, 3, len(PHONES), generator=make).softmax(-1)},
+        {
+            "phones": torch.randn(slots, length, 2, 3, len(PHONES), generator=make).softmax(-1),
+            "gestures": torch.rand(slots, length, 2, 3, 4, generator=make),
+        },
     )
 
 
@@ -50,6 +53,7 @@ def decoder(lookahead: int = 1) -> Decoder:
 @pytest.mark.parametrize("lookahead", [0, 1, 2])
 def test_parallel_form_equals_streaming(lookahead):
     stage, x = decoder(lookahead), features(2, 70)
+    x.loudness_db[:, 30:34] = -100.0  # digital silence tells nothing of the room
     with torch.inference_mode():
         parallel = stage(x)
     streamed = fold(stage, x)
@@ -84,6 +88,49 @@ def test_gates_open_smoothly_between_their_bounds():
     assert (gates.diff(dim=0) >= 0).all() and gates.diff(dim=0).max() < 0.1
 
 
+def says(**shares: float) -> torch.Tensor:
+    """Posteriors (1, 2, 43) of two frames that agree."""
+    phones = torch.zeros(1, 2, len(PHONES))
+    for name, share in shares.items():
+        phones[..., PHONE_INDEX[name]] = share
+    return phones
+
+
+def open_gates(stage: Decoder, phones: torch.Tensor) -> torch.Tensor:
+    """Gates (3,) in a quiet room."""
+    return stage.open_gates(stage.evidence(phones, torch.full((1, 2, 4), 0.5), torch.zeros(1)))[0]
+
+
+def test_lips_shut_sooner_in_doubt_about_a_consonant_than_about_a_vowel():
+    stage = decoder()
+    gates = {
+        (name, share): open_gates(stage, says(B=share, **{name: 1 - share}))[0].item()
+        for name in ("D", "AA", "sil") for share in (0.2, 0.4, 0.8)
+    }  # fmt: skip
+    assert gates["AA", 0.2] == 0.0 and gates["AA", 0.4] < 0.3 < 0.9 < gates["D", 0.4]
+    assert gates["D", 0.8] == gates["AA", 0.8] == 1.0
+    assert gates["sil", 0.2] == gates["D", 0.2]
+    bite = open_gates(stage, says(V=0.4, AH=0.6))
+    assert bite[1] == 1.0 and bite[0] == 0.0
+    both = says(B=1.0)
+    both[:, 0] = says(AA=1.0)[:, 0]
+    assert open_gates(stage, both)[0] == 1.0, "the newer frame counts"
+
+
+def test_noise_between_words_lets_less_evidence_shut_the_lips():
+    stage, x = decoder(), features(3, 100)
+    speech = torch.arange(100) % 10 < 8
+    x.loudness_db[:] = torch.where(speech, -25.0, torch.tensor([[-65.0], [-45.0], [-33.0]]))[..., None]
+    x.side["phones"].copy_(says(B=0.15, AA=0.85)[0, -1])
+    with torch.inference_mode():
+        logits = stage.mouths(x)[1].gates[..., 0]
+        heard = stage.mouths(x._replace(loudness_db=torch.full_like(x.loudness_db, -100.0)))[1].gates[..., 0]
+    clean, noisy, loud = logits[:, 50:].mean(1)
+    assert (logits[0, 10:] == logits[0, 10]).all() and clean + 0.2 < noisy < loud - 0.2
+    assert loud - clean <= 0.7 + 1e-4
+    assert heard.diff(dim=1).min() >= 0  # with nothing to hear, what is known of the room fades
+
+
 def test_only_the_mouth_moves():
     values = fold(decoder(), features(1, 10))[0]
     assert values.shape == (10, layout.M) and not values[:, layout.E :].any()
@@ -96,20 +143,20 @@ def test_the_tongue_follows_the_encoders_phones_and_nothing_else_does(lookahead)
     stage, x = decoder(lookahead), features(1, 30)
     at = layout.INDEX["tongueUp"]
 
-    def says(phone: str) -> torch.Tensor:
-        x.side["phones"].zero_()  # type: ignore[union-attr]
+    def hears(phone: str) -> torch.Tensor:
+        x.side["phones"].zero_()
         x.side["phones"][..., lookahead, PHONE_INDEX[phone]] = 1.0
         with torch.no_grad():
             return stage(x)
 
-    vowel, lateral = says("AA"), says("L")
+    vowel, lateral = hears("AA"), hears("L")
     assert not vowel[..., at].any() and lateral[..., at].max() > 0.2
     lateral[..., at] = 0
     assert torch.equal(lateral, vowel)
 
 
-def test_the_encoder_is_heard_once_and_asked_for_its_phones():
-    """The pipeline's features carry what the plugin needs: equal to hearing the phones in the content again."""
+def test_the_encoder_is_heard_once_and_asked_for_what_the_plugin_needs():
+    """The pipeline's features carry what the plugin needs: equal to hearing the content again."""
     made = Pipeline(load_config(None, ["engine.executor=eager", "motion.life=0"]), pictures=False)
     encoder, motion = load_encoder(), build(1)
     ears, state = made.ears.init_state(1), motion.init_state(1)
@@ -118,9 +165,12 @@ def test_the_encoder_is_heard_once_and_asked_for_its_phones():
     with torch.inference_mode():
         for tick in noise:
             x = made.ears.step(ears, tick)
-            assert set(x.side) == {"phones"}
-            again = encoder.phone_logits(x.content).softmax(-1)
-            own = motion.step(state, x._replace(side={"phones": again}))
+            assert set(x.side) == {"phones", "gestures"}
+            again = {
+                "phones": encoder.phone_logits(x.content).softmax(-1),
+                "gestures": encoder.gesture_logits(x.content).sigmoid(),
+            }
+            own = motion.step(state, x._replace(side=again))
             torch.testing.assert_close(made.motion.step(product, x)[:, : layout.E], own[:, : layout.E])
     assert not any(isinstance(part, SpeechEncoder) for part in motion.modules())
 
@@ -128,7 +178,7 @@ def test_the_encoder_is_heard_once_and_asked_for_its_phones():
 def test_an_encoder_with_other_delays_is_refused():
     encoder = SpeechEncoder(SpeechConfig(replace(TRUNK, width=12, layers=1), delays=(1, 0)))
     with pytest.raises(WeightsError, match="delays"):
-        decoder().adopt(encoder)
+        decoder().belong_to(encoder)
 
 
 def test_weights_round_trip_and_wrong_ones_are_named(tmp_path: Path):
@@ -143,13 +193,12 @@ def test_weights_round_trip_and_wrong_ones_are_named(tmp_path: Path):
         build(1, tmp_path / "missing.safetensors")
 
 
-def test_the_shipped_weights_belong_to_the_shipped_encoder(tmp_path: Path):
-    encoder, mouth = load_encoder(), build(1)
-    check_pair(encoder, mouth)
-    again = build(1)
-    again.adopt(encoder)
-    for ours, fresh in zip(mouth.gestures.parameters(), again.gestures.parameters(), strict=True):
-        assert (ours - fresh).abs().max() < 2e-3 * fresh.abs().max()  # fp16 on disk
+def test_the_shipped_weights_belong_to_the_shipped_encoder():
+    check_pair(load_encoder(), build(1))
+    mine = decoder()
+    mine.belong_to(tiny_encoder())
+    with pytest.raises(WeightsError, match="were trained on encoder"):
+        check_pair(load_encoder(), mine)
 
 
 def test_an_encoder_that_the_weights_do_not_know_is_refused(tmp_path: Path):
@@ -177,13 +226,14 @@ def test_training_lowers_the_loss_and_knows_bilabials():
     loss = MouthLoss(Decoder(TINY), made, seed=0)
     optimizer = torch.optim.Adam(loss.parameters(), 0.01)
     losses = []
-    for step in range(12):
-        value, _ = loss(step)
+    for step in range(30):
+        value, parts = loss(step)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-        losses.append(value.item())
-    assert losses[-1] < 0.8 * losses[0]
+        losses.append((value.item(), parts["parts1"]))  # this encoder's gates never shut: articulators can be learned
+    total, articulators = zip(losses[0], losses[-1], strict=True)
+    assert total[1] < 0.95 * total[0] and articulators[1] < 0.8 * articulators[0], losses
 
 
 def test_loss_measures_the_same_lips_as_the_product():

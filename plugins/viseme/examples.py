@@ -20,11 +20,12 @@ from engine.training.augment import Augmentation
 from engine.training.calibration import read_capture
 from engine.training.corpus import Clip, decode
 from engine.training.performance import perform
+from plugins.viseme.motion import Decoder
 
 SECONDS = 5.0
 SILENT_SHARE = 0.06  # excerpts in which nobody speaks: noise alone must not move the mouth
 TICKS = round(SECONDS * FPS)
-AHEAD_S = 0.016  # targets are this early: the decoder comes out 12 ms behind what it is taught
+AHEAD_S = 0.020  # targets are this early: the decoder comes out behind what it is taught
 # What a tick is for the loss on lip aperture.
 OTHER, BILABIAL, LABIODENTAL, OPEN = range(4)
 OPEN_VOWELS = {"AA", "AE", "AH", "AO", "AW", "AY", "EH", "OH"}
@@ -34,7 +35,8 @@ OPEN_VOWELS = {"AA", "AE", "AH", "AO", "AW", "AY", "EH", "OH"}
 class Examples:
     """N excerpts of T ticks.
 
-    content: float16 (N, 2 T, D); loudness_db, voice: float32 (N, 2 T).
+    content: float16 (N, 2 T, D); loudness_db, voice: float32 (N, 2 T);
+    phones (N, 2 T, K, 43), gestures (N, 2 T, K, 4): float16, the encoder's side outputs.
     values: target coefficients (N, T, E); mouth: target articulators (N, T, A);
     gates: target (N, T, 3) shut, bite, awake; kind: int64 (N, T) of OTHER, BILABIAL, LABIODENTAL, OPEN.
     captured: bool (N,), targets are captured curves (no articulators, no gates).
@@ -43,6 +45,8 @@ class Examples:
     content: torch.Tensor
     loudness_db: torch.Tensor
     voice: torch.Tensor
+    phones: torch.Tensor
+    gestures: torch.Tensor
     values: torch.Tensor
     mouth: torch.Tensor
     gates: torch.Tensor
@@ -58,6 +62,7 @@ class Examples:
             self.content[rows].float().unflatten(1, (TICKS, 2)),
             self.loudness_db[rows].unflatten(1, (TICKS, 2)),
             self.voice[rows].unflatten(1, (TICKS, 2)),
+            {name: getattr(self, name)[rows].float().unflatten(1, (TICKS, 2)) for name in Decoder.needs},
         )
 
 
@@ -90,6 +95,7 @@ def make_examples(
     report: Callable[[int, int], None] | None = None,
 ) -> Examples:
     """Vary, encode and label `count` excerpts; a share of them comes from the captured clips."""
+    encoder.ask(Decoder.needs)
     vary = Augmentation(clips, SECONDS, seed)
     random = np.random.default_rng((seed, 1))
     lengths = np.array([len(clip.samples) for clip in clips], float)
@@ -112,6 +118,7 @@ def make_examples(
             heard = encoder(torch.from_numpy(excerpt.samples)[None])
         row |= {
             "content": heard.content[0].half(), "loudness_db": heard.loudness_db[0], "voice": heard.voice[0],
+            **{name: side[0].half() for name, side in heard.side.items()},
         }  # fmt: skip
         rows.append(row)
         if report and n % 50 == 49:

@@ -2,8 +2,10 @@
 
 A projection of the tick's two feature frames, a GRU, and one head per look-ahead: head d was trained to
 answer for the tick d before the newest, so one set of weights serves 0, 1 and 2 ticks of look-ahead. A head
-gives 15 articulators and three gates: lips shut, lip on teeth, awake. The gates are explicit because a missed
-closure is what a lip-reader sees first; blended over a ramp they stay smooth.
+gives 15 articulators. Three gates act on them: lips shut, lip on teeth, awake. The gates are explicit because a
+missed closure is what a lip-reader sees first; blended over a ramp they stay smooth. They are read off the encoder's
+side outputs (`evidence.py`): it heard far more varied speech than this network, which, given the choice, learns a
+synthesizer's way of closing lips, and takes a crowd for silence.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -15,17 +17,18 @@ from torch import nn
 
 from engine.errors import WeightsError
 from engine.features.checkpoint import fingerprint, fit, read_checkpoint, save_checkpoint
-from engine.features.phones import GESTURES, PHONE_INDEX, PHONES
+from engine.features.phones import PHONE_INDEX, PHONES
 from engine.features.speech_encoder import SpeechEncoder
 from engine.frames import FEATURE_FRAMES, SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
 from engine.stage import Stage, State
+from plugins.viseme.evidence import FIRST_FLOOR_DB, Evidence, floors, next_floor, noise_of
 
 MODEL = "viseme-decoder"
 QUIET_DB = -66.0  # both frames of a tick below this level: nothing is heard
 QUIET_TICKS = 10  # after so many quiet ticks the mouth is exactly at rest
-RELEASE = 0.6  # most that a gate lets go in one tick
+RELEASE = 0.7  # most that a gate lets go in one tick
 # Phones with the tip of the tongue at the ridge, or at the teeth.
 TIP_PHONES = {"L": 1.0, "N": 1.0, "T": 1.0, "D": 1.0, "DX": 1.0, "TH": 0.6, "DH": 0.6}
 TIP_LOW, TIP_SPAN = 0.15, 0.45  # probability of those from which the tip begins to rise, and until it is up
@@ -35,7 +38,7 @@ REST_EASE = 0.62  # share of the mouth kept per quiet tick
 @dataclass(frozen=True)
 class DecoderConfig:
     """Sizes of a Decoder. lookaheads: ticks that its heads were trained for, the delays of the encoder's own heads.
-    encoder: fingerprint of the one whose gestures it has."""
+    encoder: fingerprint of the one whose features it knows."""
 
     content: int = 192
     width: int = 208
@@ -43,8 +46,8 @@ class DecoderConfig:
     head: int = 128
     lookaheads: tuple[int, ...] = (0, 1, 2)
     # Where a gate's probability begins and ends to count: (shut, bite, awake).
-    gate_low: tuple[float, float, float] = (0.28, 0.11, 0.10)
-    gate_high: tuple[float, float, float] = (0.58, 0.41, 0.60)
+    gate_low: tuple[float, float, float] = (0.36, 0.08, 0.15)
+    gate_high: tuple[float, float, float] = (0.60, 0.34, 0.70)
     encoder: str = ""
 
 
@@ -58,11 +61,12 @@ class Mouth(NamedTuple):
 @dataclass(slots=True)
 class DecoderState(State):
     """hidden: (S, layers, width) of the recurrent layers; heard: (S, 9) which past ticks were not quiet;
-    held: (S, 2) how far the lips were shut and bitten in the last tick."""
+    held: (S, 2) how far the lips were shut and bitten in the last tick; floor: (S,) level between words, dBFS."""
 
     hidden: torch.Tensor
     heard: torch.Tensor
     held: torch.Tensor
+    floor: torch.Tensor
 
 
 class Decoder(nn.Module, Stage):
@@ -71,7 +75,7 @@ class Decoder(nn.Module, Stage):
     The tongue's tip follows the encoder's phones. It was not learned: lips do not tell L from D.
     """
 
-    needs = ("phones",)
+    needs = ("phones", "gestures")
 
     gain: torch.Tensor
     ease: torch.Tensor
@@ -92,16 +96,10 @@ class Decoder(nn.Module, Stage):
         self.take = nn.Linear(FEATURE_FRAMES * (config.content + 2), config.width)
         self.layers = nn.ModuleList(nn.GRU(config.width, config.width, batch_first=True) for _ in range(config.layers))
         self.heads = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(config.layers * config.width, config.head), nn.SiLU(), nn.Linear(config.head, A + 1)
-            )
+            nn.Sequential(nn.Linear(config.layers * config.width, config.head), nn.SiLU(), nn.Linear(config.head, A))
             for _ in config.lookaheads
         )
-        # Shut and bitten lips are what the encoder itself says of them: its gesture outputs heard far more
-        # varied speech than this network, which, given the choice, learns a synthesizer's way of closing lips.
-        self.gestures = nn.ModuleList(nn.Linear(FEATURE_FRAMES * config.content, 3) for _ in config.lookaheads)
-        self.gestures.requires_grad_(False)
-        self.compose = Composer()
+        self.evidence, self.compose = Evidence(), Composer()
         # A network trained on averages moves a little less than its targets: fitted after training.
         self.register_buffer("gain", torch.ones(A))
         low, high = torch.tensor(config.gate_low), torch.tensor(config.gate_high)
@@ -122,6 +120,7 @@ class Decoder(nn.Module, Stage):
             hidden=torch.zeros(slots, self.config.layers, self.config.width),
             heard=torch.zeros(slots, QUIET_TICKS - 1),
             held=torch.zeros(slots, 2),
+            floor=torch.full((slots,), FIRST_FLOOR_DB),
         )
 
     def step(self, state: DecoderState, x: SpeechFeatures) -> torch.Tensor:
@@ -131,7 +130,8 @@ class Decoder(nn.Module, Stage):
             state.hidden[:, i].copy_(h)
         joined = torch.cat((state.heard, _heard(x.loudness_db)[:, None]), 1)
         state.heard.copy_(joined[:, 1:])
-        mouth = self._answer(state.hidden.flatten(1), x.content, answer)
+        state.floor.copy_(next_floor(state.floor, x.loudness_db))
+        mouth = self._answer(state.hidden.flatten(1), x, noise_of(state.floor), answer)
         gates = self.open_gates(mouth.gates)
         values = self._blend(mouth, gates, state.held) + self._tip_up(x.side["phones"], gates, answer)
         state.held.copy_(gates[:, :2])
@@ -152,14 +152,11 @@ class Decoder(nn.Module, Stage):
             h, _ = layer(h)
             outs.append(h)
         joined = torch.cat(outs, -1)
-        return [self._answer(joined, x.content, k) for k in range(len(self.heads))]
+        noise = noise_of(floors(x.loudness_db))
+        return [self._answer(joined, x, noise, k) for k in range(len(self.heads))]
 
-    @torch.no_grad()
-    def adopt(self, encoder: SpeechEncoder) -> None:
-        """Take the encoder's gesture outputs, averaged over a tick's frames, as the gates' own.
-
-        Raises WeightsError when the encoder's heads speak of other delays than these.
-        """
+    def belong_to(self, encoder: SpeechEncoder) -> None:
+        """Remember whose features these weights know. Raises WeightsError when its heads speak of other delays."""
         if encoder.config.delays != self.config.lookaheads:
             raise WeightsError(
                 f"the encoder speaks of delays of {encoder.config.delays} ticks; "
@@ -167,15 +164,6 @@ class Decoder(nn.Module, Stage):
             )
         self.made_for = fingerprint(encoder)
         self.config = replace(self.config, encoder=self.made_for)
-        signs = {"bilabial": 1.0, "labiodental": 1.0, "silence": -1.0}
-        rows = len(GESTURES)
-        for k, gesture in enumerate(self.gestures):
-            at = k * rows
-            assert isinstance(gesture, nn.Linear)
-            for gate, (name, sign) in enumerate(signs.items()):
-                weight = encoder.gesture_head.weight[at + GESTURES.index(name)]
-                gesture.weight[gate] = sign * torch.cat((weight, weight)) / FEATURE_FRAMES
-                gesture.bias[gate] = sign * encoder.gesture_head.bias[at + GESTURES.index(name)]
 
     def _tip_up(self, phones: torch.Tensor, gates: torch.Tensor, answer: int) -> torch.Tensor:
         """Coefficients (..., E) of the tongue alone, from posteriors (..., 2, K, 43): how likely its tip is up."""
@@ -202,12 +190,11 @@ class Decoder(nn.Module, Stage):
         level = (x.loudness_db.clamp(-80.0, 0.0) + 40.0) / 20.0
         return nn.functional.silu(self.take(torch.cat((x.content.flatten(-2), level, x.voice), -1)))
 
-    def _answer(self, h: torch.Tensor, content: torch.Tensor, head: int) -> Mouth:
-        out, gates = self.heads[head](h), self.gestures[head](content.flatten(-2))
-        awake = gates[..., 2:] + out[..., A:]
+    def _answer(self, h: torch.Tensor, x: SpeechFeatures, noise: torch.Tensor, head: int) -> Mouth:
         # softplus-like: articulators rest at zero and never pull the other way
-        articulators = nn.functional.softplus(out[..., :A] * 4.0 - 2.0) * 0.25 * self.gain
-        return Mouth(articulators, torch.cat((gates[..., :2], awake), -1))
+        articulators = nn.functional.softplus(self.heads[head](h) * 4.0 - 2.0) * 0.25 * self.gain
+        gates = self.evidence(x.side["phones"][..., head, :], x.side["gestures"][..., head, :], noise)
+        return Mouth(articulators, gates)
 
     def _vector(self, values: torch.Tensor, awake: torch.Tensor) -> torch.Tensor:
         awake = (awake - self.ease[0]) / (1.0 - self.ease[0])  # the oldest quiet tick brings exact rest

@@ -1,15 +1,14 @@
 """Trains the viseme decoder on a frozen encoder: `python -m engine train viseme`.
 
-Shut and bitten lips come from the encoder's gesture outputs, which were trained to know what a missed closure
-costs. Here the mouth around them is learned: besides coefficients and articulators the loss compares lip
-aperture and width on the mesh (linear in the coefficients, so gradients pass), most of all where lips must
-shut, where the lip must meet the teeth, and on open vowels against false closure; and it compares speeds.
+The gates come from the side outputs of the encoder. Here the mouth around them is learned: besides coefficients
+and articulators the loss compares lip aperture and width on the mesh (linear in the coefficients, so gradients
+pass), most of all where lips must shut, where the lip must meet the teeth, and on open vowels against false closure;
+and it compares speeds.
 """
 
 import argparse
 import copy
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.features import SpeechEncoder, load_encoder
+from engine.features.checkpoint import fingerprint
 from engine.motion import layout
 from engine.motion.articulation import ARTICULATORS
 from engine.render.face_model import FaceModel
@@ -122,11 +122,9 @@ class MouthLoss(nn.Module):
         aim_aperture, aim_width = self.lips(values)
         weight = self.kinds[kind] * spoken[:, None]
         jaw = (own - values)[..., layout.INDEX["jawOpen"]]
-        awake_error = F.binary_cross_entropy_with_logits(mouth.gates[..., 2], gates[..., 2], reduction="none")
         return {
             "units": 1.0 * F.smooth_l1_loss(scaled, torch.zeros_like(scaled), beta=1.0) * 1.5,
             "parts": 0.4 * (part_error * shown * self.part_weight)[spoken].mean(),
-            "awake": 0.5 * awake_error[spoken].mean(),
             "aperture": 3.0 * (huber(aperture - aim_aperture, 0.05) * weight).mean(),
             "width": 3.0 * (huber(width - aim_width, 0.03) * spoken[:, None]).mean(),
             "speed": 3.0 * huber(jaw.diff(dim=1), 0.08).mean()
@@ -155,11 +153,6 @@ def fit_gain(decoder: Decoder, examples: Examples, lookahead: int = 1) -> None:
     decoder.gain.copy_(ratio.clamp(1.0, 1.35))
 
 
-def _fingerprint(encoder: SpeechEncoder) -> int:
-    """A number that changes with the encoder: its features must not be mixed with another's."""
-    return zlib.crc32(encoder.phone_head.weight.detach().numpy().tobytes())
-
-
 def load_examples(path: Path) -> Examples:
     """Examples written by an earlier run."""
     return Examples(**torch.load(path, weights_only=True))
@@ -173,8 +166,8 @@ def train(
     encoder: SpeechEncoder | None = None,
     count: int = 2_400,
     captured_share: float = 0.2,
-    minutes: float = 8.0,
-    steps: int = 900,
+    minutes: float = 6.0,
+    steps: int = 600,
     seed: int = 0,
     resume: bool = True,
     start: Path | None = None,
@@ -190,7 +183,7 @@ def train(
     encoder = encoder or load_encoder()
     sets = {}
     for split, size in (("train", count), ("valid", max(count // 16, 4))):
-        path = run / f"{split}-{size}-{seed}-{_fingerprint(encoder):08x}.pt"
+        path = run / f"{split}-{size}-{seed}-{fingerprint(encoder)}.pt"
         if not (resume and path.is_file()):
             clips = split_of(read_corpus(corpus, run.parent / "corpus"), split)
             faces = read_captured(capture, HELD_OUT) if split == "train" else []
@@ -204,7 +197,7 @@ def train(
     if start:
         decoder.load_state_dict(build(1, start).state_dict())
         decoder.gain.fill_(1.0)
-    decoder.adopt(encoder)
+    decoder.belong_to(encoder)
     loss = MouthLoss(decoder, sets["train"], seed)
     best: Figures = {}
 
@@ -237,8 +230,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/viseme"))
     parser.add_argument("--encoder", type=Path, default=None, help="encoder weights; default: the shipped ones")
     parser.add_argument("--count", type=int, default=2_400)
-    parser.add_argument("--minutes", type=float, default=8.0)
-    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--minutes", type=float, default=6.0)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, default=None, help="viseme weights to begin with")
     parser.add_argument("--fresh", action="store_true", help="do not resume the run in --run")
