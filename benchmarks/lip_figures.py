@@ -47,20 +47,34 @@ def speaking_range(aperture: np.ndarray, speech: np.ndarray) -> tuple[float, flo
     return float(low), float(high)
 
 
-def least_near(clip: MouthClip, start: float, end: float) -> float:
-    """Least aperture among ticks whose middle lies within a phone, +-40 ms."""
+def ticks_near(clip: MouthClip, start: float, end: float) -> slice:
+    """The ticks whose middle lies within a phone, +-40 ms."""
     first = max(0, int(np.ceil((start - SLACK_S) * FPS - 0.5)))
-    last = min(len(clip.aperture) - 1, int(np.floor((end + SLACK_S) * FPS - 0.5)))
-    return float(clip.aperture[first : last + 1].min()) if last >= first else np.inf
+    return slice(first, max(first, 1 + int(np.floor((end + SLACK_S) * FPS - 0.5))))
+
+
+def least_near(clip: MouthClip, start: float, end: float) -> float:
+    """Least aperture within a phone, +-40 ms."""
+    return float(clip.aperture[ticks_near(clip, start, end)].min(initial=np.inf))
+
+
+def near_bilabial(clip: MouthClip) -> np.ndarray:
+    """Whether each tick's middle lies within a bilabial, +-40 ms, bool (T,)."""
+    near = np.zeros(len(clip.aperture), bool)
+    for name, start, end in clip.phones:
+        if name in BILABIAL:
+            near[ticks_near(clip, start, end)] = True
+    return near
 
 
 def lip_figures(clips: Sequence[MouthClip], reference: Sequence[np.ndarray] | None = None) -> dict[str, float]:
     """All figures on aligned phones, pooled over clips.
 
     reference: aperture of the reference curves per clip, for lip lead and smoothness.
-    Absolute variants measure from a shut mouth (0) instead of p5; they are stricter for recall.
+    Absolute variants measure from a shut mouth (0) instead of p5; they are stricter for recall. shut_elsewhere: share
+    of speech ticks more than 40 ms from any bilabial that are under the bound of a closure, whatever their phone.
     """
-    shut, shut_absolute, bitten, false, false_absolute = [], [], [], [], []
+    shut, shut_absolute, bitten, false, false_absolute, elsewhere = [], [], [], [], [], []
     open_at: dict[str, list] = {name: [] for name in OPENNESS}
     for clip in clips:
         names = tick_phones(clip)
@@ -74,6 +88,7 @@ def lip_figures(clips: Sequence[MouthClip], reference: Sequence[np.ndarray] | No
                 shut_absolute.append(least < CLOSED_SHARE * span)
             elif name in LABIODENTAL:
                 bitten.append(least_near(clip, start, end) < low + BITE_SHARE * span)
+        elsewhere += list(clip.aperture[speech & ~near_bilabial(clip)] < low + CLOSED_SHARE * span)
         vowels = np.isin(names, list(OPEN_VOWELS))
         false += list(clip.aperture[vowels] < low + CLOSED_SHARE * span)
         false_absolute += list(clip.aperture[vowels] < CLOSED_SHARE * span)
@@ -83,6 +98,7 @@ def lip_figures(clips: Sequence[MouthClip], reference: Sequence[np.ndarray] | No
     return {
         "closure_recall": _mean(shut),
         "false_closure": _mean(false),
+        "shut_elsewhere": _mean(elsewhere),
         "labiodental_recall": _mean(bitten),
         "rounding_contrast": _contrast(clips),
         "openness_order": rank_correlation(-np.arange(len(OPENNESS)), np.array(openness)),

@@ -56,6 +56,8 @@ def test_each_mistake_is_seen():
     false = lip_figures([clip(AA=0.0)])["false_closure"]
     assert false == pytest.approx(0.5, abs=0.05)  # half of the open-vowel ticks
     assert lip_figures([clip(AA=0.05, M=0.5)])["openness_order"] < 0.7
+    assert lip_figures([clip()])["shut_elsewhere"] == 0.0
+    assert lip_figures([clip(S=0.0)])["shut_elsewhere"] == pytest.approx(5 / 44)  # of 50 speech ticks 6 are near M
     wide = clip()
     flipped = MouthClip(wide.aperture, 2.0 - wide.width, PHONES)
     assert lip_figures([flipped])["rounding_contrast"] < -2.0
