@@ -76,13 +76,13 @@ def test_weights_are_stored_in_fewer_bits():
     import openvino
 
     from engine.features.hubert import Hubert
-    from engine.torchkit.openvino_executor import _convert, _Functional
+    from engine.torchkit.openvino_executor import _convert, _Functional, _trace
 
     stage = Hubert(WIDE).eval().requires_grad_(False)
     state, x = stage.init_state(1), torch.zeros(1, 640)
     inputs = [t.clone() for _, t in state.tensors()] + [x]
     with torch.no_grad():
-        model = _convert(_Functional(stage, state, x), inputs)
+        model = _convert(_trace(_Functional(stage, state, x), inputs), inputs, "f32")
     changed = store_weights(model, "int8")
     stored = [
         op for op in model.get_ops() if op.get_type_name() == "Constant" and op.get_element_type() == openvino.Type.i8
