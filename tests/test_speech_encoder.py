@@ -1,4 +1,4 @@
-"""The speech encoder: the first one's weights under the new structure, and everything that plugins hear."""
+"""The speech encoder: everything that plugins hear."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import torch
 
 from engine.errors import WeightsError
 from engine.features import SIDE_OUTPUTS, SpeechConfig, SpeechEncoder, load_encoder, save_speech_encoder
-from engine.features.checkpoint import fingerprint, fingerprint_of, read_checkpoint, save_checkpoint
+from engine.features.checkpoint import save_checkpoint
 from engine.features.hubert import SMALL
 from engine.features.phones import PHONES, VISEME_OF_PHONE
 from engine.features.pitch import Pitch
@@ -30,34 +30,6 @@ def encoder(config: SpeechConfig = SPEECH, keep: tuple[str, ...] = KEEP) -> Spee
     made = SpeechEncoder(config, keep).eval()
     made.centroids.normal_()
     return made
-
-
-# What the first small encoder called its parts.
-FIRST_NAMES = (
-    ("trunk.convolutions.layers.0.", "stem_in."), ("trunk.convolutions.layers.1.", "stem_out."),
-    (".conv.norm.", ".conv_norm."), (".conv.gate.", ".conv_in."), (".conv.out.", ".conv_out."),
-    (".conv.filter.", ".conv."), ("trunk.", ""),
-)  # fmt: skip
-
-
-@torch.inference_mode()
-def test_the_first_encoders_files_are_read(samples, tmp_path):
-    """Other names, the same numbers; motion weights that knew it still do."""
-    made, first = encoder(replace(SPEECH, units=0), keep=()), {}
-    for name, tensor in made.state_dict().items():
-        for ours, theirs in FIRST_NAMES:
-            name = name.replace(ours, theirs)
-        first[name] = tensor
-    del first["centroids"]
-    assert {"stem_in.conv.weight", "blocks.1.conv_in.bias", "blocks.0.conv.weight", "norm.bias"} <= first.keys()
-    sizes = {name: getattr(TRUNK, name) for name in
-             ("mels", "width", "layers", "heads", "context", "feed_forward", "conv_frames")}  # fmt: skip
-    path = tmp_path / "first.safetensors"
-    save_checkpoint(path, "small-encoder", {**sizes, "stem": TRUNK.channels, "delays": [0, 1, 2]}, first, half=False)
-    ours = load_encoder(path)
-    assert ours.config == replace(SPEECH, units=0)
-    assert torch.equal(ours(samples).content, made(samples).content)
-    assert fingerprint(ours) == fingerprint_of(read_checkpoint(path, "small-encoder")[1])
 
 
 @pytest.mark.parametrize("trunk", [SPEECH.hubert, replace(TINY, lookahead=2)], ids=["small", "base, 2 ticks ahead"])

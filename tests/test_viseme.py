@@ -107,7 +107,7 @@ def test_lips_shut_sooner_in_doubt_about_a_consonant_than_about_a_vowel():
         (name, share): open_gates(stage, says(B=share, **{name: 1 - share}))[0].item()
         for name in ("D", "AA", "sil") for share in (0.2, 0.4, 0.8)
     }  # fmt: skip
-    assert gates["AA", 0.2] == 0.0 and gates["AA", 0.4] < 0.3 < 0.9 < gates["D", 0.4]
+    assert gates["AA", 0.2] == 0.0 and gates["AA", 0.4] < 0.1 < 0.8 < gates["D", 0.4]
     assert gates["D", 0.8] == gates["AA", 0.8] == 1.0
     assert gates["sil", 0.2] == gates["D", 0.2]
     bite = open_gates(stage, says(V=0.4, AH=0.6))
@@ -127,7 +127,7 @@ def test_noise_between_words_lets_less_evidence_shut_the_lips():
         heard = stage.mouths(x._replace(loudness_db=torch.full_like(x.loudness_db, -100.0)))[1].gates[..., 0]
     clean, noisy, loud = logits[:, 50:].mean(1)
     assert (logits[0, 10:] == logits[0, 10]).all() and clean + 0.2 < noisy < loud - 0.2
-    assert loud - clean <= 0.7 + 1e-4
+    assert loud - clean <= 0.5 + 1e-4
     assert heard.diff(dim=1).min() >= 0  # with nothing to hear, what is known of the room fades
 
 

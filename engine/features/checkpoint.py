@@ -62,14 +62,9 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def fingerprint(module: torch.nn.Module) -> str:
-    """Twelve hexadecimal digits that stand for a module's weights, in the file they came from where names differed."""
-    return getattr(module, "origin", "") or fingerprint_of(module.state_dict())
-
-
-def fingerprint_of(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Twelve hexadecimal digits that stand for tensors, as they are stored (fp16)."""
+    """Twelve hexadecimal digits that stand for a module's weights as they are stored (fp16)."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
+    for name, tensor in sorted(module.state_dict().items()):
         stored = tensor.half() if tensor.is_floating_point() else tensor
         digest.update(name.encode() + stored.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]

@@ -55,11 +55,9 @@ class SpeechEncoder(nn.Module, Stage):
 
     keep: side outputs to give, of SIDE_OUTPUTS and layer0 ... layerN. The phone and gesture heads need trained weights;
     a trunk without them (a published checkpoint) has random ones: read content, loudness, pitch and layers only.
-    origin: fingerprint of a first encoder's file, by which motion weights know it; see `fingerprint`.
     """
 
     centroids: torch.Tensor
-    origin: str = ""
 
     def __init__(self, config: SpeechConfig | None = None, keep: Sequence[str] = (), dropout: float = 0.0):
         super().__init__()

@@ -40,14 +40,14 @@ class DecoderConfig:
     """Sizes of a Decoder. lookaheads: ticks that its heads were trained for, the delays of the encoder's own heads.
     encoder: fingerprint of the one whose features it knows."""
 
-    content: int = 192
+    content: int = 384
     width: int = 208
     layers: int = 1
     head: int = 128
     lookaheads: tuple[int, ...] = (0, 1, 2)
     # Where a gate's probability begins and ends to count: (shut, bite, awake).
-    gate_low: tuple[float, float, float] = (0.36, 0.08, 0.15)
-    gate_high: tuple[float, float, float] = (0.60, 0.34, 0.70)
+    gate_low: tuple[float, float, float] = (0.52, 0.08, 0.15)
+    gate_high: tuple[float, float, float] = (0.78, 0.34, 0.70)
     encoder: str = ""
 
 
