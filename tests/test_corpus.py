@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import engine
 from engine.errors import MediaError, WeightsError
 from engine.features import SpeechConfig, SpeechEncoder, load_encoder
 from engine.features.hubert import SMALL
@@ -166,4 +168,7 @@ def test_batches_show_the_mouth_that_belongs_to_their_phones(clips):
 def test_shipped_encoder_hears_silence_and_speech():
     encoder = load_encoder()
     assert encoder.width == encoder(torch.zeros(1, 640)).content.shape[-1]
-    assert encoder(torch.zeros(1, 25 * 640)).voice[:, -10:].max() < 0.2
+    assert encoder(torch.zeros(1, 250 * 640)).voice.max() < 0.3
+    sample = decode(str(Path(engine.__file__).parent / "assets" / "sample.opus"))
+    heard = encoder(torch.from_numpy(sample[: 250 * 640].astype(np.float32) / 32768)[None])
+    assert heard.voice[heard.loudness_db > -30].median() > 0.9
