@@ -72,6 +72,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     common.add_argument("--plugin", metavar="NAME", help="motion plugin (see `visema plugins`)")
     common.add_argument("--seed", type=int, metavar="N", help="same seed, same blinks and glances")
+    common.add_argument("--emotion", metavar="MIX", help="happy, or happy=0.7,sad=0.3 (gmtalker)")
+    common.add_argument("--intensity", type=float, metavar="X", help="of the emotion, 0 to 1")
     picture = argparse.ArgumentParser(add_help=False)
     picture.add_argument("--size", type=int, metavar="N", help="width and height in pixels")
     picture.add_argument("--background", metavar="WHAT",
@@ -137,6 +139,8 @@ def read_config(options: argparse.Namespace) -> Config:
     named = {
         "motion.plugin": "plugin",
         "engine.seed": "seed",
+        "motion.emotion": "emotion",
+        "motion.intensity": "intensity",
         "render.size": "size",
         "render.background": "background",
         "render.identity": "identity",

@@ -4,9 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from engine.errors import ConfigError
+from engine.motion.emotion import parse_emotion
 
 
 class Section(BaseModel):
@@ -42,6 +43,17 @@ class MotionSection(Section):
     plugin: str = Field(default="viseme", description="see `visema plugins`")
     lookahead_ticks: int = Field(default=1, ge=0, le=2, description="40 ms each: later, but lips anticipate better")
     life: float = Field(default=1.0, ge=0, le=2, description="blinks, glances, breathing and head motion; 0 is still")
+    emotion: str = Field(default="neutral", description="happy, or a mixture: happy=0.7,sad=0.3 (gmtalker)")
+    intensity: float = Field(default=1.0, ge=0, le=1, description="of that emotion; 0 is neutral")
+
+    @field_validator("emotion")
+    @classmethod
+    def _known(cls, text: str) -> str:
+        try:
+            parse_emotion(text)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return text
 
 
 class RenderSection(Section):

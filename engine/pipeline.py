@@ -32,6 +32,7 @@ from engine.frames import (
     Moment,
 )
 from engine.metrics import Timings
+from engine.motion.emotion import Emotion
 from engine.motion.life import Life, Lively
 from engine.plugin import build_motion, build_renderer
 from engine.render.people import NAMES
@@ -59,7 +60,7 @@ class Pipeline:
         encoder.ask(motion.needs)
         motion = make_executor(motion, self.executor, _first_answer(ears, speech))
         self.ears = make_executor(ears, ears_executor(config.engine.executor), speech)
-        self.motion = Lively(motion, Life(config.motion.life))
+        self.motion = motion if motion.alive else Lively(motion, Life(config.motion.life))
         self.renderer = build_renderer(config) if pictures else None
         self._renderers = {config.render.identity: self.renderer}
         self._building = threading.Lock()
@@ -122,6 +123,10 @@ class Performer:
         """Change the colour behind the head from the next picture on; ConfigError if it is none."""
         if self._renderer is not None:
             self._renderer.set_background(self._drawn, 0, colour)  # type: ignore[attr-defined]
+
+    def set_emotion(self, emotion: Emotion) -> None:
+        """Head for an emotion from the next tick on, never in a jump; PluginError if the plugin shows none."""
+        self.pipeline.motion.set_emotion(self._motion, 0, emotion.weights, emotion.intensity)
 
     def step(self, tick: AudioTick, draw: bool = True) -> Moment | None:
         """One tick in; the moment of `lookahead` ticks ago out, None while the look-ahead fills.

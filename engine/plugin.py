@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 
 from engine.config import Config
-from engine.errors import PluginError
+from engine.errors import ConfigError, PluginError
+from engine.motion.emotion import NEUTRAL, parse_emotion
 from engine.stage import Stage
 
 GROUP = "visema.plugins"
@@ -21,7 +22,8 @@ class Plugin:
     """What a plugin offers.
 
     summary: one line for `visema plugins`.
-    motion: builds a Stage SpeechFeatures -> (S, M) float32.
+    motion: builds a Stage SpeechFeatures -> (S, M) float32. One that is `emotional` begins with the configuration's
+        emotion and takes others through `set_emotion`; to one that is `alive` no life is added.
     renderer: builds a Stage (S, M) float32 -> (S, H, W, 3) uint8 that also has
         `set_background(state, slot, background)`. With the background "alpha" (files only) it is (S, H, W, 4).
     """
@@ -56,7 +58,14 @@ def build_motion(config: Config) -> Stage:
     plugin = load_plugin(config.motion.plugin)
     if plugin.motion is None:
         raise PluginError(f"motion.plugin = {config.motion.plugin!r}: this plugin only renders")
-    return plugin.motion(config)
+    motion = plugin.motion(config)
+    chosen = parse_emotion(config.motion.emotion)
+    if not motion.emotional and chosen.weights[NEUTRAL] < 1.0:
+        raise ConfigError(
+            f"motion.emotion = {config.motion.emotion!r}: the plugin {config.motion.plugin!r} shows no emotions; "
+            "choose one that does (see `visema plugins`), or neutral"
+        )
+    return motion
 
 
 def build_renderer(config: Config) -> Stage:

@@ -6,11 +6,13 @@ many ticks of look-ahead it needs. Offline is the same step folded over a file.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
+
+from engine.errors import PluginError
 
 Tensors = Any  # a Tensor, or a (named) tuple or mapping of Tensors, slot axis first
 
@@ -60,11 +62,15 @@ class Stage(ABC):
     lookahead: ticks by which the output lags the input: step t returns the answer for t - lookahead.
     made_for: fingerprint of the encoder weights that a motion stage was trained on; empty: any will do.
     needs: names of the side outputs of the encoder that a motion stage reads (`SpeechFeatures.side`).
+    emotional: a motion stage that can be told an emotion, see `set_emotion`.
+    alive: a motion stage that moves head, eyes and lids itself, so that nobody else must.
     """
 
     lookahead: int = 0
     made_for: str = ""
     needs: tuple[str, ...] = ()
+    emotional: bool = False
+    alive: bool = False
 
     @abstractmethod
     def init_state(self, slots: int) -> State:
@@ -81,6 +87,19 @@ class Stage(ABC):
             tensor[slot].copy_(fresh[name][0])
             if name.rpartition(".")[2] == "seed":
                 tensor[slot] = seed
+
+    def set_emotion(self, state: Any, slot: int, weights: Sequence[float], intensity: float) -> None:
+        """Head for a mixture of emotions from the next tick on, in the stage's own ramp; called between ticks.
+
+        weights: shares of `engine.motion.emotion.EMOTIONS`, sum 1; intensity: 0 to 1 (see `make_emotion`).
+        Raises PluginError where a stage is not `emotional`.
+        """
+        raise PluginError(f"{type(self).__name__} shows no emotions")
+
+    def speak_for(self, stage: "Stage") -> None:
+        """Declare what another stage declares: for wrappers."""
+        self.lookahead, self.made_for, self.needs = stage.lookahead, stage.made_for, stage.needs
+        self.emotional, self.alive = stage.emotional, stage.alive
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ al. 2002). The mouth is never touched: it belongs to the voice.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -184,7 +185,8 @@ class Lively(Stage):
     def __init__(self, motion: Stage, life: Life):
         self.motion = motion
         self.life = life
-        self.lookahead, self.made_for, self.needs = motion.lookahead, motion.made_for, motion.needs
+        self.speak_for(motion)
+        self.alive = True
 
     def init_state(self, slots: int) -> LivelyState:
         return LivelyState(self.motion.init_state(slots), self.life.init_state(slots))
@@ -195,3 +197,6 @@ class Lively(Stage):
     def reset(self, state: LivelyState, slot: int, seed: int = 0) -> None:
         self.motion.reset(state.motion, slot, seed)
         self.life.reset(state.life, slot, seed)
+
+    def set_emotion(self, state: LivelyState, slot: int, weights: Sequence[float], intensity: float) -> None:
+        self.motion.set_emotion(state.motion, slot, weights, intensity)

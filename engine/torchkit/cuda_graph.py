@@ -6,6 +6,7 @@ next replay overwrites them. Moving in place is the stage contract; what a graph
 the capture itself refuses.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ class CudaGraph(Stage):
         module: Any = stage
         if isinstance(module, torch.nn.Module):
             module.to(self.device)  # in place
-        self.lookahead, self.made_for, self.needs = stage.lookahead, stage.made_for, stage.needs
+        self.speak_for(stage)
         self.shapes = [leaf.shape for leaf in tree_leaves(example)]
         self.captures = 0
         self.enabled = True
@@ -44,6 +45,10 @@ class CudaGraph(Stage):
     def reset(self, state: Any, slot: int, seed: int = 0) -> None:
         with self.device:
             self.stage.reset(state, slot, seed)
+
+    def set_emotion(self, state: Any, slot: int, weights: Sequence[float], intensity: float) -> None:
+        with self.device:
+            self.stage.set_emotion(state, slot, weights, intensity)
 
     @torch.inference_mode()
     def step(self, state: State, x: Tensors) -> Tensors:

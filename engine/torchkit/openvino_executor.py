@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ class OpenVino(Stage):
         import openvino
 
         self.stage = stage
-        self.lookahead, self.made_for, self.needs = stage.lookahead, stage.made_for, stage.needs
+        self.speak_for(stage)
         leaves = [leaf.clone() for leaf in tree_leaves(example)]
         self.shapes = [leaf.shape for leaf in leaves]
         self.slots = leaves[0].shape[0]
@@ -148,6 +149,9 @@ class OpenVino(Stage):
 
     def reset(self, state: Any, slot: int, seed: int = 0) -> None:
         self.stage.reset(state, slot, seed)
+
+    def set_emotion(self, state: Any, slot: int, weights: Sequence[float], intensity: float) -> None:
+        self.stage.set_emotion(state, slot, weights, intensity)
 
     def step(self, state: State, x: Tensors) -> Tensors:
         given = tree_leaves(x)
