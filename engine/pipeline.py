@@ -33,6 +33,7 @@ from engine.frames import (
 )
 from engine.metrics import Timings
 from engine.motion.emotion import Emotion
+from engine.motion.hush import Hush
 from engine.motion.life import Life, Lively
 from engine.plugin import build_motion, build_renderer
 from engine.render.people import NAMES
@@ -61,6 +62,7 @@ class Pipeline:
         motion = make_executor(motion, self.executor, _first_answer(ears, speech))
         self.ears = make_executor(ears, ears_executor(config.engine.executor), speech)
         self.motion = motion if motion.alive else Lively(motion, Life(config.motion.life))
+        self.hush = Hush()
         self.renderer = build_renderer(config) if pictures else None
         self._renderers = {config.render.identity: self.renderer}
         self._building = threading.Lock()
@@ -112,6 +114,7 @@ class Performer:
         self._ears = pipeline.ears.init_state(1)
         self._motion = pipeline.motion.init_state(1)
         pipeline.motion.reset(self._motion, 0, seed)
+        self._hush = pipeline.hush.init_state(1)
         self._drawn = self._renderer.init_state(1) if self._renderer is not None else None
         self._held: deque[AudioTick] = deque()
         self._last: Image | None = None
@@ -127,6 +130,10 @@ class Performer:
     def set_emotion(self, emotion: Emotion) -> None:
         """Head for an emotion from the next tick on, never in a jump; PluginError if the plugin shows none."""
         self.pipeline.motion.set_emotion(self._motion, 0, emotion.weights, emotion.intensity)
+
+    def hush(self) -> None:
+        """The voice has broken off before the next tick: the mouth lets go at once, not after the look-ahead."""
+        self.pipeline.hush.hush(self._hush, 0, self.pipeline.ears.lookahead + self.pipeline.motion.lookahead)
 
     def step(self, tick: AudioTick, draw: bool = True) -> Moment | None:
         """One tick in; the moment of `lookahead` ticks ago out, None while the look-ahead fills.
@@ -145,7 +152,8 @@ class Performer:
             samples = torch.from_numpy(np.ascontiguousarray(tick.samples))[None]
             features = self.pipeline.ears.step(self._ears, samples)
         with timings["motion"].measure():
-            motion = self.pipeline.motion.step(self._motion, features).clone()  # its buffer is only lent
+            motion = self.pipeline.motion.step(self._motion, features)
+            motion = self.pipeline.hush.step(self._hush, motion)  # a copy: the stage's own buffer is only lent
         self._held.append(tick)
         if len(self._held) <= self.pipeline.lookahead:
             return None

@@ -9,20 +9,26 @@ import gc
 import logging
 import threading
 from collections import deque
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from engine.audio import AudioBlock, Rechunker
-from engine.channel import Channel, Policy
 from engine.config import Config, shows_alpha
-from engine.errors import ConfigError, SessionError
-from engine.frames import AudioTick, Moment
+from engine.errors import ConfigError, PluginError, SessionError
+from engine.frames import SAMPLE_RATE_HZ, VOICE_RATE_HZ, VOICE_TICK_SAMPLES, AudioTick
+from engine.motion.emotion import Emotion
+from engine.outlet import Outlet
 from engine.pipeline import Performer, Pipeline
 
 LATE_TICKS = 2  # a session with this many ticks waiting repeats pictures until it has caught up
 BACKLOG_BLOCKS = 500  # 10 s of 20 ms blocks: more means that this machine cannot keep up at all
 UNREAD_MOMENTS = 100  # 4 s that nobody fetched: the peer has gone
+# A lead-in of 1 ms, the filter's reach, lets 20 ms packets end exactly with ticks: without it every tick would wait
+# for one packet more.
+LEAD_IN_MS = 1
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +36,22 @@ log = logging.getLogger(__name__)
 class Session:
     """One voice and its face. All methods may be called from the event loop; none of them waits.
 
-    identity: who is shown. moments: channel of Moment, closed after `finish` or with the error that ended the session.
+    identity: who is shown. moments: what comes out, closed after `finish` or with the error that ended the session.
+    end: sample of the 48 kHz media timeline at which the sound pushed so far ends.
     """
 
     def __init__(self, engine: "Engine", performer: Performer, loop: asyncio.AbstractEventLoop | None):
         self.identity = performer.identity
         self._engine = engine
         self._performer = performer
-        self._blocks: deque[AudioBlock | None] = deque()
+        self._blocks: deque[AudioBlock | int | None] = deque()  # an int: hush what ends there; None: the end
         self._ticks: deque[AudioTick] = deque()
-        # A lead-in of 1 ms, the filter's reach, lets 20 ms packets end exactly with ticks: without it every
-        # tick would wait for one packet more.
-        self._rechunker = Rechunker(lead_in_ms=1.0)
+        self._rechunker = Rechunker(lead_in_ms=LEAD_IN_MS)
+        self._pushed_s = Fraction(LEAD_IN_MS, 1000)
+        self._silent_until = 0
         self._background: str | None = None
-        self.moments: Channel[Moment] = Channel(UNREAD_MOMENTS, Policy.BLOCK, loop)
+        self._emotion: Emotion | None = None
+        self.moments = Outlet(UNREAD_MOMENTS, loop)
         self._ended = False
         self.closed = False
         self.ticks = 0
@@ -56,7 +64,23 @@ class Session:
             self.close(SessionError("this machine cannot keep up: 10 s of sound are waiting"))
             return
         self._blocks.append(block)
+        self._pushed_s += Fraction(len(block.samples), block.rate_hz)
         self._engine.wake()
+
+    @property
+    def end(self) -> int:
+        return int(self._pushed_s * VOICE_RATE_HZ)
+
+    def hush(self) -> int:
+        """Stop speaking now: nothing that was pushed and has not come out is heard or shown any more.
+
+        The timeline goes on: what is pushed next follows in its place. Returns the sample of the media timeline up
+        to which the voice has come out.
+        """
+        self.moments.hush(self.end)
+        self._blocks.append(self.end)
+        self._engine.wake()
+        return min(self.moments.position, self.end)
 
     def finish(self) -> None:
         """The source has ended: what the look-ahead holds comes out, then the channel closes."""
@@ -70,6 +94,13 @@ class Session:
 
         parse_colour(colour)
         self._background = colour
+
+    def set_emotion(self, emotion: Emotion) -> None:
+        """What the face heads for from the next tick on; PluginError at once if the plugin shows no emotions."""
+        motion = self._performer.pipeline.motion
+        if not motion.emotional:
+            raise PluginError(f"the plugin {self._engine.config.motion.plugin!r} shows no emotions")
+        self._emotion = emotion
 
     def close(self, error: BaseException | None = None) -> None:
         """End now and give the slot back; the receiver sees the end, or the error."""
@@ -88,8 +119,11 @@ class Session:
     def advance(self) -> bool:
         """Compute one tick, if there is one (compute thread only). True if there may be more."""
         if self._background is not None:
-            self._performer.set_background(self._background)
-            self._background = None
+            colour, self._background = self._background, None
+            self._performer.set_background(colour)
+        if self._emotion is not None:
+            emotion, self._emotion = self._emotion, None
+            self._performer.set_emotion(emotion)
         self._rechunk()
         if self._ticks:
             tick = self._ticks.popleft()
@@ -107,10 +141,25 @@ class Session:
         while self._blocks:
             block = self._blocks.popleft()
             if block is None:
-                self._ticks.extend(self._rechunker.flush())
+                self._ticks.extend(_silence(tick, self._silent_until) for tick in self._rechunker.flush())
                 self._ended = True
+            elif isinstance(block, int):
+                self._silent_until = block
+                self._ticks = deque(_silence(tick, block) for tick in self._ticks)
+                self._performer.hush()
             elif not self._ended:
-                self._ticks.extend(self._rechunker.push(block))
+                self._ticks.extend(_silence(tick, self._silent_until) for tick in self._rechunker.push(block))
+
+
+def _silence(tick: AudioTick, until: int) -> AudioTick:
+    """A tick without what lies before a sample of the 48 kHz timeline."""
+    silent = min(VOICE_TICK_SAMPLES, until - tick.index * VOICE_TICK_SAMPLES)
+    if silent <= 0:
+        return tick
+    samples, voice = tick.samples.copy(), tick.voice.copy()
+    samples[: silent * SAMPLE_RATE_HZ // VOICE_RATE_HZ] = 0.0
+    voice[:silent] = 0.0
+    return replace(tick, samples=samples, voice=voice)
 
 
 class Engine:
