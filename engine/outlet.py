@@ -53,6 +53,6 @@ class Outlet(Channel[Moment]):
         voice = moment.audio.voice.copy()
         faded = min(FADE_SAMPLES, silent) if self._fading else 0
         self._fading = False
-        voice[:faded] *= FADE[-faded:] if faded < FADE_SAMPLES else FADE
+        voice[:faded] *= FADE[FADE_SAMPLES - faded :]
         voice[faded:silent] = 0.0
         return replace(moment, audio=replace(moment.audio, voice=voice))
