@@ -61,7 +61,7 @@ class Pipeline:
         encoder.ask(motion.needs)
         motion = make_executor(motion, self.executor, _first_answer(ears, speech))
         self.ears = make_executor(ears, ears_executor(config.engine.executor), speech)
-        self.motion = motion if motion.alive else Lively(motion, Life(config.motion.life))
+        self.motion: Stage = motion if motion.alive else Lively(motion, Life(config.motion.life))
         self.hush = Hush()
         self.renderer = build_renderer(config) if pictures else None
         self._renderers = {config.render.identity: self.renderer}
