@@ -45,6 +45,7 @@ class MotionSection(Section):
     life: float = Field(default=1.0, ge=0, le=2, description="blinks, glances, breathing and head motion; 0 is still")
     emotion: str = Field(default="neutral", description="happy, or a mixture: happy=0.7,sad=0.3 (gmtalker)")
     intensity: float = Field(default=1.0, ge=0, le=1, description="of that emotion; 0 is neutral")
+    performer: str = Field(default="", description="in whose manner (gmtalker); empty: the first its weights know")
 
     @field_validator("emotion")
     @classmethod

@@ -93,6 +93,15 @@ def _viseme(lookahead_ticks: int) -> Callable[[], Stage]:
     return build
 
 
+def _gmtalker(lookahead_ticks: int, prior: str = "mixture") -> Callable[[], Stage]:
+    def build() -> Stage:
+        from tests.test_gmtalker import tiny_motion
+
+        return tiny_motion(lookahead_ticks, prior)
+
+    return build
+
+
 def _life() -> Stage:
     from engine.motion.life import Life
 
@@ -136,6 +145,10 @@ CASES = (
     Case("viseme, look-ahead 0", _viseme(0), _features, 40, executors=True),
     Case("viseme, look-ahead 1", _viseme(1), _features, 40, executors=True),
     Case("viseme, look-ahead 2", _viseme(2), _features, 40),
+    Case("gmtalker, look-ahead 0", _gmtalker(0), _features, 31, executors=True),
+    Case("gmtalker, look-ahead 2, past three caches", _gmtalker(2), _features, 31, executors=True),
+    Case("gmtalker, one Gaussian", _gmtalker(1, "gaussian"), _features, 20),
+    Case("gmtalker, one-hot", _gmtalker(1, "onehot"), _features, 20),
     Case("life", _life, lambda *a: (_features(*a), _motion(*a)), 90),
     Case("lively viseme", _lively, _features, 40),
     Case("voice to motion", _voice_to_motion, _speech, 24),

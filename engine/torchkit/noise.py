@@ -5,8 +5,11 @@ same for a session alone or in a batch, and can be captured in a graph.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
+
+from engine.stage import State
 
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as int64: odd, spreads consecutive counters
 _MIX_A = -4658895280553007687  # 0xBF58476D1CE4E5B9
@@ -35,3 +38,42 @@ def _mix(x: torch.Tensor) -> torch.Tensor:
 def normal(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Standard normal numbers from two sets of uniform ones (Box and Muller)."""
     return torch.sqrt(-2.0 * torch.log(u)) * torch.cos(2.0 * math.pi * v)
+
+
+@dataclass(slots=True)
+class NoiseStreams(State):
+    """Generators whose numbers come one after the other, for steps that are compiled.
+
+    OpenVINO multiplies integers in 32 bits, where the mixing above overflows. Wichmann and Hill's generator (1982,
+    AS 183: three small congruential ones, period 7e12) never leaves 24 bits. at: int64 (S, C, 3), one per channel.
+    """
+
+    at: torch.Tensor
+
+
+_FACTORS, _MODULI = (171, 172, 170), (30269, 30307, 30323)
+
+
+def init_streams(slots: int, channels: int) -> NoiseStreams:
+    """Streams of seed 0."""
+    streams = NoiseStreams(torch.ones(slots, channels, 3, dtype=torch.int64))
+    for slot in range(slots):
+        seed_streams(streams, slot, 0)
+    return streams
+
+
+def seed_streams(streams: NoiseStreams, slot: int, seed: int) -> None:
+    """Begin a slot's streams as its seed says; channels begin far from each other, at hashed places."""
+    _, channels, parts = streams.at.shape
+    counter = torch.arange(channels * parts, device=streams.at.device)
+    start = uniform(counter.new_tensor([seed]), counter.new_tensor([-1]), counter).view(channels, parts)
+    moduli = torch.tensor(_MODULI, device=start.device)
+    streams.at[slot] = 1 + (start.double() * (moduli - 1)).long()  # never 0, which would stay 0
+
+
+def draw(streams: NoiseStreams) -> torch.Tensor:
+    """The next uniform numbers in (0, 1), float32 (S, C); moves the streams on in place."""
+    device = streams.at.device
+    factors, moduli = (torch.tensor(row, device=device) for row in (_FACTORS, _MODULI))
+    streams.at.copy_(torch.remainder(streams.at * factors, moduli))
+    return torch.remainder((streams.at / moduli).sum(-1), 1.0).clamp(2.0**-24, 1.0 - 2.0**-24)

@@ -1,0 +1,144 @@
+"""A normalizing flow whose affine couplings are computed by causal Transformers; exact inverse and log-determinant.
+
+One step of the flow (GMTalker, section 3.3): half of the features of every tick are scaled and shifted by what a
+Transformer makes of the other half, then the features are flipped. Dinh et al. 2017 for the coupling, Kim et al. 2021
+for the flip. The Transformer looks at the other half of *past ticks too*: the Jacobian stays triangular, so its
+determinant is still the product of the scales, and since that half passes unchanged, both directions compute the
+very same scales. Each direction needs one pass.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from engine.stage import State
+from engine.torchkit.attention import CausalAttention
+from engine.torchkit.ring_cache import RingCache, RingClock, RingWindow, advance, init_clock
+
+MOST_LOG_SCALE = 2.0  # one step stretches by at most e^2: a flow of a few steps cannot blow up
+
+
+class CausalLayer(nn.Module):
+    """A pre-norm Transformer layer over a bounded past: (B, T, width) -> (B, T, width)."""
+
+    def __init__(self, width: int, heads: int, feedforward: int, context: int, dropout: float = 0.0):
+        super().__init__()
+        self.norm_attention, self.norm_feedforward = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = CausalAttention(width, heads, context, dropout)
+        self.feedforward = nn.Sequential(
+            nn.Linear(width, feedforward), nn.GELU(), nn.Dropout(dropout), nn.Linear(feedforward, width)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.attention(self.norm_attention(x))
+        return x + self.feedforward(self.norm_feedforward(x))
+
+    def step(self, cache: RingCache, x: torch.Tensor, window: RingWindow) -> torch.Tensor:
+        x = x + self.attention.step(cache, self.norm_attention(x), window)
+        return x + self.feedforward(self.norm_feedforward(x))
+
+
+class AffineCoupling(nn.Module):
+    """z1 -> z1 exp(s) + t with s and t from z2: features (B, T, Z), z1 the first half of Z, z2 the rest."""
+
+    def __init__(self, features: int, width: int, layers: int, heads: int, context: int, dropout: float = 0.0):
+        super().__init__()
+        self.moved = features // 2
+        self.take = nn.Linear(features - self.moved, width)
+        self.layers = nn.ModuleList(CausalLayer(width, heads, 4 * width, context, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.answer = nn.Linear(width, 2 * self.moved)
+        nn.init.zeros_(self.answer.weight)  # a fresh flow is the identity
+        nn.init.zeros_(self.answer.bias)
+
+    def forward(self, x: torch.Tensor, inverse: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        """All ticks: (y, log |det| of this direction per tick (B, T))."""
+        h = self.take(x[..., self.moved :])
+        for layer in self.layers:
+            h = layer(h)
+        return self._transform(x, h, inverse)
+
+    def step(self, caches: tuple[RingCache, ...], x: torch.Tensor, window: RingWindow) -> torch.Tensor:
+        """The next tick (S, 1, Z), in the direction of sampling."""
+        h = self.take(x[..., self.moved :])
+        for layer, cache in zip(self.layers, caches, strict=True):
+            h = layer.step(cache, h, window)  # type: ignore[operator]
+        return self._transform(x, h, False)[0]
+
+    def _transform(self, x: torch.Tensor, h: torch.Tensor, inverse: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        moved, kept = x[..., : self.moved], x[..., self.moved :]
+        raw, shift = self.answer(self.norm(h)).chunk(2, -1)
+        log_scale = MOST_LOG_SCALE * torch.tanh(raw / MOST_LOG_SCALE)
+        if inverse:
+            moved, log_det = (moved - shift) * torch.exp(-log_scale), -log_scale.sum(-1)
+        else:
+            moved, log_det = moved * torch.exp(log_scale) + shift, log_scale.sum(-1)
+        return torch.cat((moved, kept), -1), log_det
+
+
+@dataclass(slots=True)
+class FlowState(State):
+    """clock: of all caches; caches: one per layer of every step of the flow."""
+
+    clock: RingClock
+    caches: tuple[tuple[RingCache, ...], ...]
+
+
+class TransformerFlow(nn.Module):
+    """N steps of (affine coupling, flip) between noise and latents, both (B, T, Z). steps = 0 is the identity.
+
+    forward: noise -> latents, as sampling goes; inverse: latents -> noise, as the density is computed.
+    """
+
+    def __init__(
+        self, features: int, steps: int, width: int, layers: int, heads: int, context: int, dropout: float = 0.0
+    ):
+        super().__init__()
+        self.features, self.context = features, context
+        self.couplings = nn.ModuleList(
+            AffineCoupling(features, width, layers, heads, context, dropout) for _ in range(steps)
+        )
+
+    def init_state(self, slots: int, early: int = 0) -> FlowState:
+        """Nothing drawn yet. early: see `init_clock`."""
+        caches = tuple(
+            tuple(layer.attention.init_state(slots, 1) for layer in coupling.layers)  # type: ignore[union-attr]
+            for coupling in self.couplings
+        )
+        return FlowState(init_clock(slots, self.context, 1, early), caches)
+
+    def forward(self, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(latents, log |det d latents / d noise| per tick (B, T))."""
+        x, total = noise, noise.new_zeros(noise.shape[:-1])
+        for coupling in self.couplings:
+            x, log_det = coupling(x)
+            x, total = x.flip(-1), total + log_det
+        return x, total
+
+    def inverse(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(noise, log |det d noise / d latents| per tick (B, T))."""
+        x, total = latents, latents.new_zeros(latents.shape[:-1])
+        for coupling in reversed(self.couplings):
+            x, log_det = coupling(x.flip(-1), inverse=True)
+            total = total + log_det
+        return x, total
+
+    def log_prob(self, latents: torch.Tensor) -> torch.Tensor:
+        """Log-density (B, T) of latents under the flow of standard normal noise (eq. 13)."""
+        noise, log_det = self.inverse(latents)
+        return log_normal(noise, torch.zeros_like(noise), torch.zeros_like(noise)) + log_det
+
+    def step(self, state: FlowState, noise: torch.Tensor) -> torch.Tensor:
+        """The next tick's latents (S, 1, Z) from its noise."""
+        window = advance(state.clock, 1)
+        x = noise
+        for coupling, caches in zip(self.couplings, state.caches, strict=True):
+            x = coupling.step(caches, x, window).flip(-1)  # type: ignore[operator]
+        return x
+
+
+def log_normal(x: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+    """Log-density (...) of x (..., Z) under a diagonal Gaussian."""
+    square = (x - mean).square() * torch.exp(-log_variance)
+    return -0.5 * (square + log_variance + 1.8378770664093453).sum(-1)  # log 2 pi

@@ -1,0 +1,123 @@
+"""GMEG, the Gaussian mixture expression generator (section 3.2): a VAE whose prior is a mixture, one part an emotion.
+
+Training encodes a performance into q(w) and q(z), and decodes z again; speaking draws w from N(0, I), lets the mapper
+make one z of every emotion, and mixes them by weights (eq. 12).
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from engine.frames import SpeechFeatures
+from engine.motion.emotion import K
+from plugins.gmtalker import mixture as gm
+from plugins.gmtalker.decoder import AutoregressiveDecoder
+from plugins.gmtalker.mixture import Gaussian, MixtureMapper, split_gaussian
+from plugins.gmtalker.posterior import PosteriorTrunk
+from plugins.gmtalker.sizes import ExpressionSize
+
+
+@dataclass(frozen=True)
+class ExpressionWeights:
+    """Weights of the losses (appendix A.2); label: ours, see `mixture`."""
+
+    rec: float = 1.0
+    cond: float = 0.5
+    source: float = 0.5
+    emotion: float = 0.5
+    label: float = 4.0
+
+
+class ExpressionPosterior(nn.Module):
+    """The encoder (eq. 4): values and speech -> q(w), q(z), each from an average over time."""
+
+    def __init__(self, size: ExpressionSize, content: int, dropout: float = 0.0):
+        super().__init__()
+        self.trunk = PosteriorTrunk(size.decoder, size.encoder_layers, size.values, content, dropout)
+        self.to_source = nn.Linear(size.decoder.width, 2 * size.source)
+        self.to_latent = nn.Linear(size.decoder.width, 2 * size.latent)
+
+    def forward(self, values: torch.Tensor, speech: SpeechFeatures) -> tuple[Gaussian, Gaussian]:
+        h = self.trunk(values, speech).mean(1)
+        return split_gaussian(self.to_source(h)), split_gaussian(self.to_latent(h))
+
+
+class ExpressionGenerator(nn.Module):
+    """Mapper and decoder speak; the posterior, where there is one, teaches them.
+
+    mean, deviation: (V,) of the coefficients, so that the decoder says numbers of about the same size.
+    """
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, size: ExpressionSize, content: int, speakers: int = 1, dropout: float = 0.0):
+        super().__init__()
+        self.size = size
+        latent = 0 if size.prior == "onehot" else size.latent
+        condition = 0 if size.prior == "mixture" else K
+        self.decoder = AutoregressiveDecoder(
+            size.decoder, size.values, latent, content, speakers, condition, dropout
+        )
+        self.mapper, self.posterior = None, None
+        if latent:
+            self.mapper = MixtureMapper(
+                size.source, latent, size.components, size.mapper_width, size.mapper_layers
+            )
+            self.posterior = ExpressionPosterior(size, content, dropout)
+        self.register_buffer("mean", torch.zeros(size.values))
+        self.register_buffer("deviation", torch.ones(size.values))
+
+    def scaled(self, values: torch.Tensor) -> torch.Tensor:
+        """Coefficients as the decoder says them."""
+        return (values - self.mean) / self.deviation
+
+    def coefficients(self, scaled: torch.Tensor) -> torch.Tensor:
+        """The other way round."""
+        return scaled * self.deviation + self.mean
+
+    def encode(self, scaled: torch.Tensor, speech: SpeechFeatures, label: torch.Tensor, noise: torch.Tensor,
+               weights: ExpressionWeights) -> tuple[torch.Tensor | None, dict[str, torch.Tensor]]:  # fmt: skip
+        """z (B, Z) of a performance, and what it costs, each (B,): eq. 8, 10, 11 and the label's term.
+
+        label: soft (B, K) shares of the components. noise: standard normal (B, W + Z), the one sample.
+        """
+        if self.posterior is None or self.mapper is None:
+            return None, {}
+        q_w, q_z = self.posterior(scaled, speech)
+        w = q_w.sample(noise[:, : self.size.source])
+        z = q_z.sample(noise[:, self.size.source :])
+        mixture = self.mapper(w)
+        if self.size.components == 1:
+            label = torch.ones_like(label[:, :1])
+        pi = gm.responsibilities(z, mixture)
+        return z, {
+            "cond": weights.cond * gm.conditional_term(z, q_z, mixture, label),
+            "w": weights.source * gm.source_term(q_w),
+            "emo": weights.emotion * gm.emotion_term(pi),
+            "label": weights.label * gm.label_term(z, mixture, label),
+        }
+
+    @torch.no_grad()
+    def components(self, w: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """One z of every emotion, (S, K, Z): w (S, W) and noise (S, K, Z) are standard normal."""
+        assert self.mapper is not None, "the one-hot decoder has no latent"
+        mixture = self.mapper(w)
+        return mixture.sample(noise[:, : mixture.mean.shape[1]])
+
+    def decode(
+        self, past: torch.Tensor, z: torch.Tensor | None, speech: SpeechFeatures, speaker: torch.Tensor,
+        lookahead: int, label: torch.Tensor,
+    ) -> torch.Tensor:  # fmt: skip
+        """Scaled values (B, T, V), given what is before each tick (B, T, V)."""
+        latent = None if z is None else z[:, None]
+        condition = label[:, None] if self.decoder.take_condition is not None else None
+        return self.decoder(past, latent, speech, speaker, lookahead, condition)
+
+
+def reconstruction(said: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """The rec term (B,): squared error of scaled values, summed over them, mean over time; weight: (V,)."""
+    error = F.mse_loss(said, wanted, reduction="none")
+    return (error if weight is None else error * weight).sum(-1).mean(-1)

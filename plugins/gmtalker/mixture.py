@@ -1,0 +1,98 @@
+"""The Gaussian mixture of GMEG: its mapper (eq. 5), responsibilities (eq. 9) and the three divergences (eq. 8 to 11).
+
+Where the emotion label enters, the paper leaves open: eq. 8 and 9 alone would find clusters, but nobody could say
+which is happy. Here a labelled example's responsibilities are its label's (what the posterior of e is once e is seen),
+and a fourth term, the cross-entropy of the label under eq. 9, keeps the components apart. Labels are soft: an emotion
+at intensity i weighs i on its component and 1 - i on the neutral one, as eq. 12 mixes them when speaking.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from engine.torchkit.coupling import log_normal
+from plugins.gmtalker.posterior import encoder_layers
+
+LOG_VARIANCE = (-6.0, 2.0)  # bounds of what a network says of a variance
+
+
+class Gaussian(NamedTuple):
+    """A diagonal Gaussian: mean and log of the variance, (..., Z)."""
+
+    mean: torch.Tensor
+    log_variance: torch.Tensor
+
+    def sample(self, noise: torch.Tensor) -> torch.Tensor:
+        """The sample that standard normal `noise` stands for (Kingma and Welling 2014)."""
+        return self.mean + torch.exp(0.5 * self.log_variance) * noise
+
+    def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+        """(...)"""
+        return log_normal(x, self.mean, self.log_variance)
+
+
+def split_gaussian(x: torch.Tensor) -> Gaussian:
+    """(..., 2 Z) -> mean and bounded log-variance."""
+    mean, raw = x.chunk(2, -1)
+    low, high = LOG_VARIANCE
+    return Gaussian(mean, low + (high - low) * torch.sigmoid(raw))
+
+
+class MixtureMapper(nn.Module):
+    """w (B, W) -> K Gaussians of z, (B, K, Z): a token per component, Transformer layers, no positions (eq. 5)."""
+
+    def __init__(self, source: int, latent: int, components: int, width: int, layers: int, heads: int = 4):
+        super().__init__()
+        self.take = nn.Linear(source, width)
+        self.component = nn.Parameter(torch.randn(components, width))
+        self.layers = encoder_layers(width, heads, 2 * width, layers)
+        self.answer = nn.Linear(width, 2 * latent)
+
+    def forward(self, w: torch.Tensor) -> Gaussian:
+        return split_gaussian(self.answer(self.layers(self.take(w)[:, None] + self.component)))
+
+
+def log_likelihoods(z: torch.Tensor, mixture: Gaussian) -> torch.Tensor:
+    """log N(z; mu_k, Sigma_k) (B, K)."""
+    return mixture.log_prob(z[:, None])
+
+
+def responsibilities(z: torch.Tensor, mixture: Gaussian) -> torch.Tensor:
+    """pi~ (B, K): the posterior of the emotion given z and w (eq. 9), all emotions being as likely before."""
+    return log_likelihoods(z, mixture).softmax(-1)
+
+
+def conditional_term(
+    z: torch.Tensor, posterior: Gaussian, mixture: Gaussian, weights: torch.Tensor
+) -> torch.Tensor:
+    """Eq. 8 by one sample (B,): log q(z) - sum_k pi~_k log p(z | w, k); weights (B, K): pi~, or a label."""
+    return posterior.log_prob(z) - (weights * log_likelihoods(z, mixture)).sum(-1)
+
+
+def source_term(posterior: Gaussian) -> torch.Tensor:
+    """Eq. 10 (B,): KL(q(w) || N(0, I))."""
+    mean, log_variance = posterior
+    return -0.5 * (log_variance - mean.square() - log_variance.exp() + 1.0).sum(-1)
+
+
+def emotion_term(pi: torch.Tensor) -> torch.Tensor:
+    """Eq. 11 (B,): KL(pi~ || uniform) = sum_k pi~_k (log pi~_k + log K)."""
+    return (pi * (torch.log(pi.clamp(min=1e-12)) + torch.log(torch.tensor(float(pi.shape[-1]))))).sum(-1)
+
+
+def label_term(z: torch.Tensor, mixture: Gaussian, label: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy (B,) of soft labels (B, K) under eq. 9; ours."""
+    return -(label * F.log_softmax(log_likelihoods(z, mixture), -1)).sum(-1)
+
+
+def mix(components: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Eq. 12 for any number of emotions: samples (S, K, Z) of the components, weights (S, K) -> z (S, Z)."""
+    return (weights[..., None] * components).sum(1)
+
+
+def component_weights(weights: torch.Tensor, intensity: torch.Tensor, neutral: int) -> torch.Tensor:
+    """Shares (..., K) of the components for a mixture (..., K) at an intensity (...): the rest is neutral."""
+    rest = F.one_hot(torch.tensor(neutral, device=weights.device), weights.shape[-1]).to(weights)
+    return intensity[..., None] * weights + (1.0 - intensity[..., None]) * rest

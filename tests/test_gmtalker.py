@@ -1,0 +1,249 @@
+"""GMTalker's generators: their equations, their streaming form, and that emotions glide."""
+
+import pytest
+import torch
+
+from engine.errors import ConfigError
+from engine.frames import SpeechFeatures
+from engine.motion import layout
+from engine.motion.emotion import EMOTIONS, NEUTRAL, K, make_emotion
+from engine.stage import fold, tree_map
+from engine.torchkit.noise import draw, init_streams, normal, seed_streams
+from plugins.gmtalker import mixture as gm
+from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights
+from plugins.gmtalker.head_motion import MotionGenerator
+from plugins.gmtalker.lips import LipGates
+from plugins.gmtalker.mixture import Gaussian, MixtureMapper
+from plugins.gmtalker.motion import GMTalkerMotion, load_expression, load_head_motion, save_generator
+from plugins.gmtalker.sizes import Prior, choose_size
+from tests import laws
+from tests.stages import _features
+
+HAPPY, SAD = EMOTIONS.index("happy"), EMOTIONS.index("sad")
+
+
+def tiny_motion(lookahead: int = 1, prior: Prior = "mixture", size: str = "tiny", life: float = 1.0) -> GMTalkerMotion:
+    """A stage with random weights, spread so that everything matters."""
+    from engine.features import load_encoder
+
+    torch.manual_seed(0)
+    chosen = choose_size(size, prior, content=load_encoder().config.hubert.width)
+    expression = ExpressionGenerator(chosen.expression, chosen.content, speakers=2)
+    head = MotionGenerator(chosen.motion, chosen.content, speakers=2)
+    stir(head.flow)
+    expression.deviation.fill_(0.2)
+    expression.mean.fill_(0.3)
+    head.deviation.fill_(0.1)
+    return GMTalkerMotion(expression, head, lookahead, performer=(1, 0), life=life).eval().requires_grad_(False)
+
+
+def stir(module: torch.nn.Module) -> None:
+    """Random numbers where a fresh flow has zeros."""
+    for parameter in module.parameters():
+        parameter.data += 0.15 * torch.randn_like(parameter)
+
+
+def speech(slots: int, length: int, seed: int = 0) -> SpeechFeatures:
+    return _features(seed, slots, length)
+
+
+@pytest.mark.parametrize("lookahead", [0, 1, 2])
+def test_streaming_is_the_training_form(lookahead):
+    """What steps say, the parallel forward says when it is given those very values as the past."""
+    stage, length = tiny_motion(lookahead), 31  # caches hold 6 ticks
+    heard = speech(2, length, 3)
+    state = stage.init_state(2)
+    for slot in range(2):
+        stage.reset(state, slot, 5 + slot)
+    said, moved = [], []
+    for t in range(length):
+        stage.step(state, tree_map(lambda v, t=t: v[:, t], heard))
+        said.append(state.expression.past.clone())
+        moved.append(state.head.past.clone())
+    whole = length - lookahead
+    said, moved = torch.stack(said, 1)[:, lookahead:], torch.stack(moved, 1)[:, lookahead:]
+    speaker = torch.tensor([1, 1]), torch.tensor([0, 0])
+
+    face = stage.expression
+    z = gm.mix(state.components, state.mix)
+    label = torch.nn.functional.one_hot(torch.tensor([NEUTRAL] * 2), K).float()
+    pad = tree_map(lambda v: v[:, :length], heard)
+    past = torch.nn.functional.pad(face.decoder.shifted(said, speaker[0]), (0, 0, 0, lookahead))
+    parallel = face.decode(past, z, pad, speaker[0], lookahead, label)[:, :whole]
+    assert (parallel - said).abs().max() < 1e-4
+
+    streams = init_streams(2, 2 * stage.head.size.latent)
+    for slot in range(2):
+        seed_streams(streams, slot, 5 + slot)
+    noise = torch.stack([normal(*draw(streams).chunk(2, -1)) for _ in range(length)], 1)
+    latents = torch.nn.functional.pad(stage.head.flow(noise[:, lookahead:])[0], (0, 0, 0, lookahead))
+    past = torch.nn.functional.pad(stage.head.decoder.shifted(moved, speaker[1]), (0, 0, 0, lookahead))
+    parallel = stage.head.decode(past, latents, pad, speaker[1], lookahead, label)[:, :whole]
+    assert (parallel - moved).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("lookahead", [0, 2])
+def test_unwritten_memory_is_never_read(lookahead):
+    stage, heard = tiny_motion(lookahead), speech(2, 20)
+    clean = stage.init_state(2)
+    dirty = stage.init_state(2)
+    for cache in (*dirty.expression.caches, *dirty.expression.heard, *dirty.head.caches, *dirty.head.heard):
+        cache.keys.fill_(float("nan"))
+        cache.values.fill_(float("nan"))
+    for t in range(20):
+        x = tree_map(lambda v, t=t: v[:, t], heard)
+        wanted, got = stage.step(clean, x), stage.step(dirty, x)
+        assert torch.equal(wanted, got)
+
+
+def test_seeds_repeat_and_differ():
+    stage, heard = tiny_motion(1), speech(1, 25)
+    first, again, other = (fold(stage, heard, seed) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    difference = (first - other).abs().mean((0, 1))
+    assert (difference[layout.POSE] > 0).all() and difference[: layout.E].max() > 0
+
+
+def test_an_emotion_glides_to_its_goal():
+    stage, heard = tiny_motion(0), speech(2, 80, 1)
+    state = stage.init_state(2)
+    shares = []
+    for t in range(80):
+        if t == 20:
+            stage.set_emotion(state, 0, make_emotion({"happy": 1, "sad": 1}).weights, 0.8)
+        stage.step(state, tree_map(lambda v, t=t: v[:, t], heard))
+        shares.append(state.mix.clone())
+    shares = torch.stack(shares, 1)
+    assert shares[0, 19, NEUTRAL] == 1.0 and torch.equal(shares[1, 79], shares[1, 0])
+    assert torch.allclose(shares.sum(-1), torch.ones(2, 80), atol=1e-5) and shares.min() >= 0.0
+    end = shares[0, 79]
+    assert end[HAPPY] == pytest.approx(0.4, abs=1e-3) and end[NEUTRAL] == pytest.approx(0.2, abs=1e-3)
+    assert shares[0].diff(dim=0).abs().max() < 0.08 * 1.0
+    stage.reset(state, 0, 1)
+    assert state.mix[0, NEUTRAL] == 1.0 and state.goal[0, NEUTRAL] == 1.0
+
+
+def test_the_emotion_changes_the_face_and_not_the_neighbour():
+    stage, heard = tiny_motion(0), speech(2, 30, 1)
+    plain = laws._steps(stage, laws._fresh(stage, heard), heard, 0, 30)
+    state = laws._fresh(stage, heard)
+    stage.set_emotion(state, 0, make_emotion({"angry": 1}).weights, 1.0)
+    moved = laws._steps(stage, state, heard, 0, 30)
+    difference = torch.stack([(a[0] - b[0]).abs().amax(-1) for a, b in zip(plain, moved, strict=True)])
+    assert difference[-1, 0] > 1e-3 and difference[:, 1].max() == 0.0
+
+
+def test_life_scales_the_head_and_not_the_face():
+    heard = speech(1, 20)
+    calm, still = (fold(tiny_motion(1, life=life), heard, 1) for life in (1.0, 0.0))
+    assert torch.equal(calm[..., : layout.E], still[..., : layout.E])
+    assert calm[..., layout.POSE].abs().max() > 0.01 and still[..., layout.E :].abs().max() == 0.0
+
+
+def test_responsibilities_are_bayes():
+    torch.manual_seed(1)
+    z, mixture = torch.randn(5, 3), Gaussian(torch.randn(5, 4, 3), torch.randn(5, 4, 3))
+    likelihood = torch.distributions.Independent(
+        torch.distributions.Normal(mixture.mean, (0.5 * mixture.log_variance).exp()), 1
+    ).log_prob(z[:, None])
+    expected = likelihood.exp() / likelihood.exp().sum(-1, keepdim=True)
+    assert torch.allclose(gm.responsibilities(z, mixture), expected, atol=1e-5)
+
+
+def test_divergences_against_torch_distributions():
+    torch.manual_seed(2)
+    posterior = Gaussian(torch.randn(4, 3), 0.3 * torch.randn(4, 3))
+    normal_q = torch.distributions.Normal(posterior.mean, (0.5 * posterior.log_variance).exp())
+    standard = torch.distributions.Normal(torch.zeros(3), torch.ones(3))
+    assert torch.allclose(
+        gm.source_term(posterior), torch.distributions.kl_divergence(normal_q, standard).sum(-1), atol=1e-5
+    )
+    pi = torch.randn(4, K).softmax(-1)
+    categorical = torch.distributions.Categorical(pi)
+    uniform_k = torch.distributions.Categorical(torch.full((4, K), 1.0 / K))
+    assert torch.allclose(gm.emotion_term(pi), torch.distributions.kl_divergence(categorical, uniform_k), atol=1e-5)
+    # eq. 8 with all weight on one component is a one-sample estimate of an ordinary divergence
+    mixture = Gaussian(torch.randn(1, K, 3), torch.zeros(1, K, 3))
+    one = Gaussian(posterior.mean[:1], posterior.log_variance[:1])
+    z = one.sample(torch.randn(40_000, 3))
+    label = torch.nn.functional.one_hot(torch.tensor([HAPPY]), K).float()
+    estimate = gm.conditional_term(z, one, mixture, label).mean()
+    exact = torch.distributions.kl_divergence(
+        torch.distributions.Normal(one.mean, (0.5 * one.log_variance).exp()),
+        torch.distributions.Normal(mixture.mean[:, HAPPY], 1.0),
+    ).sum()
+    assert estimate.item() == pytest.approx(exact.item(), rel=0.02)
+
+
+def test_mixtures_lie_between():
+    mapper = MixtureMapper(4, 6, K, 16, 1)
+    means = mapper(torch.randn(3, 4)).mean
+    shares = gm.component_weights(torch.tensor([make_emotion({"happy": 1, "sad": 1}).weights]), torch.tensor([1.0]), 5)
+    middle = gm.mix(means, shares.expand(3, -1))
+    assert torch.allclose(middle, 0.5 * (means[:, HAPPY] + means[:, SAD]), atol=1e-6)
+    none = gm.component_weights(torch.tensor([[1.0] + [0.0] * 7]), torch.tensor([0.0]), NEUTRAL)
+    assert none[0, NEUTRAL] == 1.0 and none.sum() == 1.0
+
+
+def test_the_four_losses_reach_every_part():
+    """One training step's gradients arrive in encoder, mapper and decoder, each through its own term."""
+    torch.manual_seed(0)
+    size = choose_size("tiny", content=10).expression
+    generator = ExpressionGenerator(size, 10)
+    heard = SpeechFeatures(torch.randn(3, 9, 2, 10), torch.randn(3, 9, 2), torch.rand(3, 9, 2))
+    values, label = torch.randn(3, 9, size.values), torch.eye(K)[:3]
+    z, parts = generator.encode(values, heard, label, torch.randn(3, size.source + size.latent), ExpressionWeights())
+    assert set(parts) == {"cond", "w", "emo", "label"} and all(part.shape == (3,) for part in parts.values())
+    past = generator.decoder.shifted(values, torch.zeros(3, dtype=torch.int64))
+    said = generator.decode(past, z, heard, torch.zeros(3, dtype=torch.int64), 1, label)
+    (said.square().mean() + sum(parts.values()).mean()).backward()
+    for part in (generator.posterior, generator.mapper, generator.decoder.layers):
+        gradients = [p.grad for p in part.parameters()]
+        assert all(g is not None and torch.isfinite(g).all() for g in gradients)
+        assert max(g.abs().max() for g in gradients if g is not None) > 0
+
+
+@pytest.mark.parametrize("emotion", ["happy", "disgusted", "surprised"])
+def test_lips_shut_in_every_emotion(emotion):
+    """Gates close the lips on the mesh whatever opens them, and leave the brows alone."""
+    from engine.render.face_model import FaceModel
+    from engine.render.lips import LipMeasure
+
+    face = FaceModel.load()
+    gates, measure = LipGates(face), LipMeasure(face)
+    units = {
+        "happy": {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.9, "jawOpen": 0.3, "mouthUpperUpLeft": 0.4},
+        "disgusted": {"lipUpperRaise": 0.8, "noseSneerLeft": 0.8, "mouthUpperUpRight": 0.7, "jawOpen": 0.2},
+        "surprised": {"jawOpen": 0.7, "mouthFunnel": 0.5, "browInnerUp": 0.9},
+    }[emotion]
+    values = torch.from_numpy(layout.vector(**units))[None, : layout.E]
+    assert measure.aperture(values.numpy())[0] > 0.08
+    shut = gates(values, torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2))
+    assert measure.aperture(shut.numpy())[0] < 1e-4
+    half = gates(values, torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
+    assert 0.0 < measure.aperture(half.numpy())[0] < measure.aperture(values.numpy())[0]
+    still = [layout.INDEX[name] for name in layout.EXPRESSION if name.startswith(("brow", "eye", "nose"))]
+    assert torch.equal(shut[:, still], values[:, still])
+    assert torch.equal(gates(values, torch.zeros(1, 2), torch.zeros(1, 2)), values)
+
+
+def test_files_carry_sizes_and_speakers(tmp_path):
+    stage = tiny_motion()
+    content = stage.expression.decoder.ear.take.in_features - 2
+    for generator, load in ((stage.expression, load_expression), (stage.head, load_head_motion)):
+        path = tmp_path / f"{load.__name__}.safetensors"
+        save_generator(generator, path, "abc", ("one", "two"), content)
+        again, table = load(path)
+        assert again.size == generator.size and table["speakers"] == ["one", "two"] and table["encoder"] == "abc"
+        for name, tensor in again.state_dict().items():
+            assert torch.allclose(tensor, generator.state_dict()[name], atol=2e-3), name
+
+
+def test_sizes_are_named():
+    with pytest.raises(ConfigError, match="small, paper, tiny"):
+        choose_size("huge")
+    paper = choose_size("paper")
+    face = paper.expression
+    assert (face.decoder.layers, face.encoder_layers, face.mapper_layers) == (8, 8, 8)
+    assert paper.motion.flow_layers == 4 and choose_size("paper", flow=False).motion.steps == 0
+    assert choose_size("small", "gaussian").expression.components == 1
