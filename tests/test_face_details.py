@@ -6,12 +6,14 @@ import torch
 
 from engine.motion import layout
 from engine.render.brow_paint import BROW_SIZE, paint_brow
-from engine.render.face_model import REGION, FaceModel
+from engine.render.face_model import MASKS, REGION, FaceModel
 from engine.render.head import HeadRenderer
+from engine.render.paint import unwrap
 from engine.render.people import person
 from engine.render.poses import EMOTIONS, pose
-from engine.render.scene import Scene
+from engine.render.scene import Scene, Skin
 from engine.render.shading import TEETH, TONGUE
+from engine.render.skin import paint_skin
 from engine.render.visibility import ID_MASK
 
 SIZE = 384
@@ -111,3 +113,22 @@ def test_emotions_move_the_brows_as_their_action_units_say(face: FaceModel) -> N
         assert lift(name)[0] > lift(name)[1] + 1.5, f"{name}: inner ends up"
     assert lift("anger")[0] < -3 and lift("anger")[0] < lift("anger")[1], "down and together"
     assert min(lift("surprise")) > 2
+
+
+@pytest.mark.parametrize("opened, wide", [({"jawOpen": 0.4}, 1.0), ({"jawOpen": 0.12, "mouthFunnel": 0.8}, 0.78)])
+def test_an_open_mouth_is_round_below(face: FaceModel, opened: dict[str, float], wide: float) -> None:
+    ring = face.vertices(layout.vector(**opened))[face.lip_rings[5]]  # the rim, whose lower half is 12 .. 26
+    low, middle, corner = ring[13:26], ring[19], ring[12]
+    across = np.abs(low[:, 0]) / abs(corner[0])
+    hang = (corner[1] - low[:, 1]) / (corner[1] - middle[1])
+    sides = (across > 0.2 * wide) & (across < 0.6 * wide)
+    assert sides.sum() >= 2 and hang[sides].min() > 0.55, "an arc, where a V would hang by 0.4"
+    assert hang.max() < 1.05, "lowest in the middle"
+
+
+def test_roots_darken_the_scalp_but_not_the_face(face: FaceModel) -> None:
+    bald, grown = (paint_skin(face, Skin(), roots).astype(int) for roots in (None, np.zeros(3)))
+    masks = unwrap(face.uv, face.mean, face.triangles[np.isin(face.triangle_region, (0, 1))], face.masks)
+    scalp = masks[..., MASKS.index("scalp")]
+    assert grown[scalp > 0.99][:, :3].mean() < 0.6 * bald[scalp > 0.99][:, :3].mean()
+    assert np.array_equal(grown[scalp < 0.01][:, :3], bald[scalp < 0.01][:, :3])

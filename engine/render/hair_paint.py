@@ -28,6 +28,13 @@ def fibre_colour(melanin: float, red: float) -> np.ndarray:
     return np.exp(brown + (ginger - brown) * red)
 
 
+def root_colour(hair: Hair) -> np.ndarray | None:
+    """Linear colour (3,) of what grows from the scalp; None where nothing does."""
+    if hair.style == "none":
+        return None
+    return fibre_colour(hair.melanin, hair.red) * (1 - hair.grey) + WHITE * hair.grey
+
+
 def look(hair: Hair) -> np.ndarray:
     """float32 (LOOK,) for `hair_shading`: colour (3), tint of the second lobe (3), of the first (1), grey share,
     its white (3), strength of the brows."""

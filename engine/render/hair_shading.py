@@ -85,6 +85,7 @@ def shade_hair(f, picture, look, skin):
     r, g, b = lit_strand(f[0], f[1], f[2], f[3], f[7], tone, strand, shift, look)
     bare = _F(1.0) - min(max(f[6] * _F(2.0) - _F(0.42) - strand * _F(0.58), _F(0.0)), _F(1.0))
     if bare > _F(0.0):
+        bare *= _F(1.0) - min(max((f[6] - _F(0.48)) * _F(2.4), _F(0.0)), _F(0.8))  # farther in, roots hide the skin
         r += (skin[0] * f[0] - r) * bare
         g += (skin[1] * f[1] - g) * bare
         b += (skin[2] * f[2] - b) * bare

@@ -23,6 +23,7 @@ FLOOR = np.array([0.000, 0.011, 0.012])
 MELANIN = np.array([0.642, 0.838, 1.000])
 BLOOD = np.array([0.10, 0.60, 0.50])
 MOST = 4.9  # optical density of melanin 1
+ROOTS = 0.8  # how much of the scalp is covered by the hairs that grow from it
 
 
 def density(melanin: float) -> float:
@@ -84,11 +85,14 @@ def _throat(points: np.ndarray) -> np.ndarray:
     return np.clip(notch + bone + tendon, 0, 1) * front
 
 
-def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
-    """Skin colour and gloss, uint8 (1024, 1024, 4), row 0 at v = 0. Lips are coloured by the shader."""
+def paint_skin(face: FaceModel, skin: Skin, roots: np.ndarray | None = None) -> np.ndarray:
+    """Skin colour and gloss, uint8 (1024, 1024, 4), row 0 at v = 0. Lips are coloured by the shader.
+
+    roots: linear colour (3,) of the hair that grows from the scalp; None: a bald one.
+    """
     masks, points, even = _maps(face)
     grain = {name: value * even for name, value in _grain().items()}
-    lips, cheeks, nose, ears, lids, stubble, forehead, _, _, _, _, _, under_eye, _ = np.moveaxis(masks, -1, 0)
+    lips, cheeks, nose, ears, lids, stubble, forehead, _, _, _, _, _, under_eye, scalp = np.moveaxis(masks, -1, 0)
     mottle = 0.8 * grain["broad"] + 0.5 * grain["middle"]
     front = np.clip((points[..., 2] - 0.03) / 0.04, 0, 1)
     around_mouth = np.clip(stubble, 0, 1)
@@ -112,6 +116,10 @@ def paint_skin(face: FaceModel, skin: Skin) -> np.ndarray:
     gloss = 0.40 + 0.30 * nose + 0.10 * forehead - 0.06 * cheeks + 0.025 * grain["fine"] - 0.10 * shadow
     gloss = (0.35 + 1.55 * skin.gloss) * gloss
     gloss += (0.40 + 0.30 * skin.lips + 0.12 * grain["pores"] - gloss) * lips
+    if roots is not None:  # between the hairs one sees more hair, and what skin there is lies in its shadow
+        grown = np.clip((scalp * (1 + 0.10 * grain["fine"] + 0.08 * grain["dots"]) - 0.55) / 0.45, 0, 1)
+        shade += (ROOTS * grown * grown * (3 - 2 * grown))[..., None] * (roots - shade)
+        gloss *= 1 - 0.5 * grown
     return np.concatenate([pack(shade), np.clip(gloss * 255, 0, 255).astype(np.uint8)[..., None]], -1)
 
 

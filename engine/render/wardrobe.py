@@ -13,7 +13,7 @@ from engine.render.brow_paint import BROW_M, BROW_SIZE, paint_brow
 from engine.render.face_model import REGION, FaceModel
 from engine.render.lighting import KEY, exposure, lamp_table
 from engine.render.relief import wrinkle_table, zones
-from engine.render.scene import Eyes, Person, Scene, Skin
+from engine.render.scene import Eyes, Hair, Person, Scene, Skin
 from engine.render.shading import BROWS, CAVITY, CLOTH, EYE, HAIR, LASHES, SKIN, SKIN_LIGHT, STRANDS, TEETH, TONGUE
 from engine.render.skin import forehead_colour, lip_colour, mean_colour, paint_relief, paint_skin
 from engine.render.texels import TEXEL_PAD
@@ -84,7 +84,7 @@ class Looks:
 def paint_looks(face: FaceModel, scene: Scene, size: int = 512) -> Looks:
     """Pictures and colours of a scene, for pictures of size x size. Seconds at first, then 100 ms."""
     person, lamps = scene.person, lamp_table(scene.light, exposure(mean_colour(scene.person.skin)))
-    painted = _pictures(face, person.skin, person.eyes, _brow_step(scene, size))
+    painted = _pictures(face, person.skin, person.eyes, person.hair, _brow_step(scene, size))
     skin, pores, wrinkles = painted["skin"], painted["pores"], painted["wrinkles"]
     gain, rest = wrinkle_table(person.skin.age)
     tints = colours(person)
@@ -121,20 +121,21 @@ def _brow_step(scene: Scene, size: int) -> int:
 
 
 @lru_cache(maxsize=4)
-def _pictures(face: FaceModel, skin: Skin, eyes: Eyes, brow_step: int) -> dict[str, np.ndarray]:
+def _pictures(face: FaceModel, skin: Skin, eyes: Eyes, hair: Hair, brow_step: int) -> dict[str, np.ndarray]:
     """Everything painted by formula, uint8 (h, w, 4) each: two seconds the first time, then kept."""
 
     def paint_all() -> dict[str, np.ndarray]:
         pores, wrinkles = paint_relief(face)
         return {
-            "skin": paint_skin(face, skin), "pores": pores, "wrinkles": wrinkles, "iris": paint.paint_iris(eyes),
+            "skin": paint_skin(face, skin, hair_paint.root_colour(hair)), "pores": pores, "wrinkles": wrinkles,
+            "iris": paint.paint_iris(eyes),
             "cloth": paint.paint_cloth(), "brow": paint_brow(brow_step), "hair": hair_paint.paint_strands(),
         }  # fmt: skip
 
     formulas = "".join(sorted(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py")))
     form = (face.mean, face.masks, face.uv, face.triangles, face.triangle_region, face.lip_landmarks,
             face.person(None).eye_centre)  # fmt: skip
-    name = name_of("pictures", formulas, *form, repr((skin, eyes, brow_step)))
+    name = name_of("pictures", formulas, *form, repr((skin, eyes, hair, brow_step)))
     return kept_arrays(name, paint_all)
 
 

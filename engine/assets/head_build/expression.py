@@ -7,6 +7,7 @@ import numpy as np
 from engine.assets.head_build.features import EYE_VERTICES, fit_eye
 from engine.assets.head_build.masks import smooth_field
 from engine.assets.head_build.mouth import find_rings, seal_offsets, walk_ring
+from engine.assets.head_build.round_lips import round_lower_lip
 from engine.assets.head_build.source import read_target
 from engine.motion.layout import ARKIT
 
@@ -83,6 +84,7 @@ def repair_units(units: dict[str, np.ndarray], neutral: np.ndarray, quads: np.nd
         units[f"browDown{side}"] *= 1.25
         soften_cheek(units[f"mouthSmile{side}"], neutral, quads, rings)
     units["browInnerUp"] = slant_brows(units["browInnerUp"], neutral)
+    round_lower_lip(units, neutral, rings)
     close = units["mouthClose"]
     for _ in range(3):  # jawOpen and mouthClose together shut the lips exactly, at any common strength
         close += seal_offsets(neutral + units["jawOpen"] + close, rings)
