@@ -1,14 +1,10 @@
 """WebRTC tracks that hand out ready packets at the time they are to leave."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import av
-from aiortc import MediaStreamTrack, RTCRtpSender
-from aiortc.clock import current_ntp_time
+from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
-from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 
 from engine.channel import Channel, Policy
 
@@ -51,36 +47,3 @@ class PacketTrack(MediaStreamTrack):
 def make_tracks() -> tuple[PacketTrack, PacketTrack]:
     """(picture, voice) tracks of one peer."""
     return PacketTrack("video", 2, Policy.LATEST), PacketTrack("audio", VOICE_DEPTH, Policy.BLOCK)
-
-
-def on_keyframe_request(sender: RTCRtpSender, call: Callable[[], None]) -> None:
-    """Be told when the peer has lost the picture (PLI, FIR).
-
-    aiortc keeps the request for an encoder of its own and has no event for it, so its method is replaced
-    on this one sender.
-    """
-    sender._send_keyframe = call  # type: ignore[method-assign]
-
-
-def stamp_reports(sender: RTCRtpSender, track: PacketTrack, lag_ns: int = 0) -> None:
-    """Let a sender's reports pair media time with the time that was due, not with the time of sending.
-
-    aiortc pairs the last packet with the moment it left. On a busy machine that moment comes late, by
-    another amount for picture and voice, and the receiver would believe the difference. lag_ns: by how
-    much the content of a packet is older than its timestamp says (an encoder's look-ahead).
-    """
-    send = sender._send_rtcp
-
-    async def stamped(packets: list[AnyRtcpPacket]) -> None:
-        for packet in packets:
-            if isinstance(packet, RtcpSrPacket) and track.due_ns is not None:
-                packet.sender_info.ntp_timestamp = _ntp(track.due_ns - lag_ns)
-        await send(packets)
-
-    sender._send_rtcp = stamped  # type: ignore[method-assign]
-
-
-def _ntp(monotonic_ns: int) -> int:
-    """64-bit NTP time (32.32 seconds) of a monotonic time."""
-    ago_ns = time.monotonic_ns() - monotonic_ns
-    return current_ntp_time() - (ago_ns << 32) // 1_000_000_000

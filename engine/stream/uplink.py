@@ -1,78 +1,40 @@
-"""The voice that a peer sends: packets into order, Opus to samples, gaps and stalls to silence.
+"""The voice that a peer sends: packets into order and time, Opus to samples, gaps and stalls to sound.
 
-aiortc's own buffer waits for four packets (80 ms) and, when one is lost, for sixteen. This one hands on
-what is in order at once and waits 60 ms for a packet that is missing.
+aiortc's own buffer waits for four packets (80 ms) and, when one is lost, for sixteen. `jitter.VoiceBuffer` takes its
+place: what is in order leaves at once on a quiet line, and only as late as the line is uneven on another.
 """
 
 import asyncio
-import time
+import contextlib
 from collections.abc import Callable
 
 import av
 import numpy as np
-from aiortc import RTCRtpReceiver
 from aiortc.rtp import RtpPacket
 
+from engine.clock import Clock, MonotonicClock
 from engine.frames import VOICE_RATE_HZ
-from engine.stream.pacing import Uplink, admit_sound, fill_silence
+from engine.stream.jitter import LONGEST_CONCEALED, Kind, Piece, VoiceBuffer
+from engine.stream.opus import lost_packet, packet_samples
 
-HELD_PACKETS = 3  # as many later packets are waited for before a missing one is given up
-LONGEST_GAP = VOICE_RATE_HZ // 5  # samples; what is longer was a pause, not a loss
-SEQUENCES = 1 << 16
-TIMESTAMPS = 1 << 32
-FILL_EVERY_S = 0.02
-
-
-class ReorderBuffer:
-    """RTP packets by sequence number, released in order: 16-bit numbers that wrap.
-
-    lost, late: packets that never came, and that came after they were given up (or twice).
-    """
-
-    def __init__(self, held: int = HELD_PACKETS):
-        self._held = held
-        self._next: int | None = None
-        self._waiting: dict[int, RtpPacket] = {}
-        self.lost = 0
-        self.late = 0
-
-    def push(self, packet: RtpPacket) -> list[RtpPacket]:
-        """One packet in; those that are now in order out, none or several."""
-        if self._next is None:
-            self._next = packet.sequence_number
-        ahead = (packet.sequence_number - self._next) % SEQUENCES
-        if ahead >= SEQUENCES // 2 or packet.sequence_number in self._waiting:
-            self.late += 1
-            return []
-        self._waiting[packet.sequence_number] = packet
-        ready = self._release()
-        while len(self._waiting) >= self._held:
-            missing = min((number - self._next) % SEQUENCES for number in self._waiting)
-            self.lost += missing
-            self._next = (self._next + missing) % SEQUENCES
-            ready += self._release()
-        return ready
-
-    def _release(self) -> list[RtpPacket]:
-        ready = []
-        while self._next in self._waiting:
-            ready.append(self._waiting.pop(self._next))
-            self._next = (self._next + 1) % SEQUENCES
-        return ready
+ASK_EVERY_S = 0.02  # at least so often, so that a stall of this process can be told from one of the network
 
 
 class VoiceInlet:
     """Stands where aiortc's receiver has its jitter buffer, and decodes by itself.
 
-    hear: called on the event loop with float32 (n, 1) at 48 kHz, gaps already filled with silence.
+    hear: called on the event loop with float32 (n, 1) at 48 kHz: the voice without a gap, once `run` runs.
     broken: packets that were not Opus.
     """
 
-    def __init__(self, hear: Callable[[np.ndarray], None]):
-        self.order = ReorderBuffer()
+    def __init__(self, hear: Callable[[np.ndarray], None], clock: Clock | None = None):
+        self.buffer = VoiceBuffer()
         self.broken = 0
         self._hear = hear
-        self._expected: int | None = None  # RTP timestamp of the next sample
+        self._clock = clock or MonotonicClock()
+        self._came = asyncio.Event()
+        self._before = b""  # the last packet that could be decoded
+        self._made_up = 0  # samples since then
         decoder = av.AudioCodecContext.create("libopus", "r")
         decoder.format = "s16"
         decoder.layout = "mono"
@@ -81,62 +43,57 @@ class VoiceInlet:
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         """aiortc's call for each packet; the answer means: ask for nothing, decode nothing."""
-        for ready in self.order.push(packet):
-            self._decode(ready)
+        samples = packet_samples(packet.payload)
+        if samples:
+            now_ns = self._clock.now_ns()
+            self.buffer.put(packet.sequence_number, packet.timestamp, packet.payload, samples, now_ns)
+            self.poll()
+            self._came.set()
+        elif packet.payload:
+            self.broken += 1
         return False, None
 
-    def _decode(self, packet: RtpPacket) -> None:
-        if not packet.payload:
-            return
-        try:
-            frames = self._decoder.decode(av.Packet(packet.payload))
-        except av.FFmpegError:
-            self.broken += 1
-            return
-        for frame in frames:
-            samples = frame.to_ndarray().reshape(-1, 1).astype(np.float32) / 32_768
-            if self._expected is not None:
-                gap = (packet.timestamp - self._expected) % TIMESTAMPS
-                if 0 < gap <= LONGEST_GAP:
-                    samples = np.concatenate([np.zeros((gap, 1), np.float32), samples])
-            self._expected = (packet.timestamp + frame.samples) % TIMESTAMPS
-            self._hear(samples)
+    def poll(self) -> None:
+        """Hand on what is due."""
+        for piece in self.buffer.take(self._clock.now_ns()):
+            if piece.kind is Kind.SILENCE:
+                self._hear(np.zeros((piece.samples, 1), np.float32))
+            else:
+                self._hear(self._decode(piece))
 
-
-class Microphone:
-    """A peer's microphone as an unbroken stream: see `pacing` for what becomes of stalls.
-
-    push: called with float32 (n, 1) at 48 kHz.
-    """
-
-    def __init__(self, push: Callable[[np.ndarray], None]):
-        self._push = push
-        self.uplink = Uplink()
-        self.inlet = VoiceInlet(self._hear)
-
-    def _hear(self, samples: np.ndarray) -> None:
-        length_ns = len(samples) * 1_000_000_000 // VOICE_RATE_HZ
-        self.uplink, skip_ns = admit_sound(self.uplink, length_ns, time.monotonic_ns())
-        kept = samples[_samples(skip_ns) :]
-        if len(kept):
-            self._push(kept)
-
-    async def fill(self) -> None:
-        """Silence for a microphone that is muted, or was not allowed yet: the face lives on."""
+    async def run(self) -> None:
+        """Hand on all that comes, and what stands for it when nothing does."""
         while True:
-            self.uplink, missing_ns = fill_silence(self.uplink, time.monotonic_ns())
-            if missing_ns:
-                self._push(np.zeros((_samples(missing_ns), 1), np.float32))
-            await asyncio.sleep(FILL_EVERY_S)
+            self._came.clear()
+            self.poll()
+            wait_s = (self.buffer.next_ns() - self._clock.now_ns()) / 1e9
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, min(ASK_EVERY_S, wait_s))):
+                    await self._came.wait()
 
+    def _decode(self, piece: Piece) -> np.ndarray:
+        """Exactly `piece.samples`, whatever the decoder makes of the packet."""
+        payload = piece.payload
+        if piece.kind is Kind.CONCEALED and self._before:
+            payload = lost_packet(self._before, piece.samples)
+        parts = [np.zeros(0, np.int16)]
+        if payload:  # an empty packet would end the decoder
+            try:
+                parts += [frame.to_ndarray().reshape(-1) for frame in self._decoder.decode(av.Packet(payload))]
+            except av.FFmpegError:
+                self.broken += 1
+            else:
+                self._before = payload
+        sound = np.concatenate(parts)[piece.skip : piece.skip + piece.samples]
+        whole = np.zeros((piece.samples, 1), np.float32)
+        whole[: len(sound), 0] = sound / np.float32(32_768)
+        return whole * self._fade(piece)
 
-def _samples(ns: int) -> int:
-    return round(ns * VOICE_RATE_HZ / 1e9)
-
-
-def attach(receiver: RTCRtpReceiver, inlet: VoiceInlet) -> None:
-    """Take over the sound of an audio receiver; to be called before the peer connects."""
-    name = "_RTCRtpReceiver__jitter_buffer"
-    if not hasattr(receiver, name):
-        raise RuntimeError("this aiortc keeps its jitter buffer elsewhere: see the versions in constraints.txt")
-    setattr(receiver, name, inlet)
+    def _fade(self, piece: Piece) -> np.ndarray:
+        """Made-up sound ends where silence begins: float32 (n, 1)."""
+        if piece.kind is Kind.PACKET:
+            self._made_up = 0
+            return np.ones((1, 1), np.float32)
+        places = np.arange(self._made_up, self._made_up + piece.samples, dtype=np.float32)
+        self._made_up += piece.samples
+        return (1 - places / LONGEST_CONCEALED).clip(0, 1)[:, None]

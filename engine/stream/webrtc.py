@@ -28,10 +28,10 @@ from engine.session import Session
 from engine.stream.departure import Departure
 from engine.stream.encode import VOICE_LAG_NS
 from engine.stream.offer import Offer, RequestError
-from engine.stream.pacing import MS
 from engine.stream.sample import speak_sample
-from engine.stream.tracks import make_tracks, on_keyframe_request, stamp_reports
-from engine.stream.uplink import Microphone, VoiceInlet, attach
+from engine.stream.tracks import make_tracks
+from engine.stream.uplink import VoiceInlet
+from engine.stream.wiring import attach, on_keyframe_request, stamp_reports
 
 CODECS = ("H264", "VP8")  # the first that the peer also has; H.264 costs less here
 STREAM_LABEL = "visema-synthetic"  # in the SDP: what comes is made by a machine
@@ -59,7 +59,7 @@ class Peer:
         # No STUN: nobody on the internet is told, and a local page needs none.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._departure = Departure(*make_tracks(), encoders)
-        self._microphone = Microphone(self._push)
+        self._microphone = VoiceInlet(self._hear if offer.source == "mic" else lambda samples: None)
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
 
@@ -75,11 +75,10 @@ class Peer:
         audio.setCodecPreferences(_capabilities("audio", ("opus",)))
         for sender in (video.sender, audio.sender):
             sender._stream_id = STREAM_LABEL  # one label for both: receivers keep them in step
-        stamp_reports(video.sender, self._departure.picture)
-        stamp_reports(audio.sender, self._departure.voice, VOICE_LAG_NS)
+        stamp_reports(video.sender, lambda: self._departure.picture.due_ns)
+        stamp_reports(audio.sender, lambda: self._departure.voice.due_ns, VOICE_LAG_NS)
         on_keyframe_request(video.sender, self._departure.request_keyframe)
-        listens = self.offer.source == "mic"
-        attach(audio.receiver, self._microphone.inlet if listens else VoiceInlet(lambda samples: None))
+        attach(audio.receiver, self._microphone)
         self._connection.on("connectionstatechange", self._on_state)
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(self.offer.sdp, "offer"))
@@ -117,7 +116,7 @@ class Peer:
 
     def stats(self) -> dict[str, Any]:
         """Counts and times for the page. latency_ms: from the last sample of a tick to its packets."""
-        departure, microphone = self._departure, self._microphone
+        departure, voice = self._departure, self._microphone.buffer
         return {
             "state": self.state,
             "source": self.offer.source,
@@ -126,9 +125,11 @@ class Peer:
             "encode_ms": departure.encoding.percentiles(),
             "pictures_dropped": departure.dropped,
             "late": departure.schedule.late,
-            "silence_filled_ms": microphone.uplink.filled_ns // MS,
-            "sound_cut_ms": microphone.uplink.cut_ns // MS,
-            "packets_lost": microphone.inlet.order.lost,
+            "silence_filled_ms": voice.silent * 1000 // VOICE_RATE_HZ,
+            "sound_made_up_ms": voice.concealed * 1000 // VOICE_RATE_HZ,
+            "sound_cut_ms": voice.cut * 1000 // VOICE_RATE_HZ,
+            "packets_lost": voice.lost,
+            "uplink_delay_ms": round(voice.delay_ns / 1e6, 1),
             **self.session.stats(),
         }
 
@@ -158,12 +159,17 @@ class Peer:
             self._start(self._departure.encode(self.session.moments, self.codec))
             self._start(self._departure.depart())
             sample = self.offer.source == "sample"
-            self._start(speak_sample(self._push) if sample else self._microphone.fill())
+            self._start(speak_sample(self._push) if sample else self._microphone.run())
         elif self.state in ("failed", "closed"):
             self._end(None)
 
     def _push(self, samples: np.ndarray) -> None:
         self.session.push(AudioBlock(samples, VOICE_RATE_HZ, time.monotonic_ns()))
+
+    def _hear(self, samples: np.ndarray) -> None:
+        """Sound of the microphone; it was captured before the buffer held it back."""
+        captured_ns = time.monotonic_ns() - self._microphone.buffer.delay_ns
+        self.session.push(AudioBlock(samples, VOICE_RATE_HZ, captured_ns))
 
     async def _watch(self) -> None:
         """Return when the peer never connects, or has not been heard of for too long."""
