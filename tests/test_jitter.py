@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.stream.jitter import LONGEST_CONCEALED, LONGEST_DELAY_NS, MS, PATIENCE_NS, Kind, Piece, VoiceBuffer
-from engine.stream.link import NETWORKS, Faults, Link
+from engine.stream.lossy import NETWORKS, Faults, Link
 
 PACKET = 960
 STEP = 20 * MS

@@ -163,13 +163,13 @@ class Peer:
         elif self.state in ("failed", "closed"):
             self._end(None)
 
-    def _push(self, samples: np.ndarray) -> None:
-        self.session.push(AudioBlock(samples, VOICE_RATE_HZ, time.monotonic_ns()))
+    def _push(self, samples: np.ndarray, captured_ns: int | None = None) -> None:
+        at_ns = time.monotonic_ns() if captured_ns is None else captured_ns
+        self.session.push(AudioBlock(samples, VOICE_RATE_HZ, at_ns))
 
     def _hear(self, samples: np.ndarray) -> None:
         """Sound of the microphone; it was captured before the buffer held it back."""
-        captured_ns = time.monotonic_ns() - self._microphone.buffer.delay_ns
-        self.session.push(AudioBlock(samples, VOICE_RATE_HZ, captured_ns))
+        self._push(samples, time.monotonic_ns() - self._microphone.buffer.delay_ns)
 
     async def _watch(self) -> None:
         """Return when the peer never connects, or has not been heard of for too long."""
