@@ -262,11 +262,13 @@ def _train(arguments: list[str]) -> int:
         "distill": ("engine.training.distill", "a causal student of a non-causal teacher"),
         "units": ("engine.training.units", "the encoder's discrete content units (k-means)"),
         "viseme": ("plugins.viseme.training", "the viseme plugin, on reference curves and captured motion"),
+        "gmtalker.expression": ("plugins.gmtalker.expression_training", "GMTalker's faces, on performances"),
+        "gmtalker.motion": ("plugins.gmtalker.motion_training", "GMTalker's heads, eyes and lids, on performances"),
     }
     if not arguments or arguments[0] not in parts:
         print("usage: visema train PART [options]; `visema train PART --help` lists its options\n")
         for name, (_, text) in parts.items():
-            print(f"  {name:<10}{text}")
+            print(f"  {name:<22}{text}")
         return 0 if arguments[:1] in ([], ["-h"], ["--help"]) else 2
     try:
         module = import_module(parts[arguments[0]][0])

@@ -18,10 +18,10 @@ Prior = Literal["mixture", "gaussian", "onehot"]
 class DecoderSize:
     """An autoregressive decoder. context: ticks of its own past it sees; hearing: ticks of speech behind it."""
 
-    width: int = 128
-    layers: int = 4
+    width: int = 160
+    layers: int = 3
     heads: int = 4
-    feedforward: int = 512
+    feedforward: int = 640
     context: int = 50
     hearing: int = 6
 
@@ -49,7 +49,7 @@ class ExpressionSize:
 class MotionSize:
     """NFMG. values: motion numbers; latent: width of z a tick; the flow has `steps` couplings of `flow_layers` each."""
 
-    decoder: DecoderSize = field(default_factory=lambda: DecoderSize(width=96, layers=3, feedforward=384))
+    decoder: DecoderSize = field(default_factory=lambda: DecoderSize(width=128, layers=2, feedforward=512))
     values: int = layout.M - layout.E
     latent: int = 8
     encoder_layers: int = 3

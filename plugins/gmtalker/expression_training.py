@@ -1,0 +1,132 @@
+"""Trains GMEG on a frozen encoder: `visema train gmtalker.expression`.
+
+Rec, cond, w and emo with the paper's weights (appendix A.2), the label's term (see `mixture`), and a past that is
+mostly the decoder's own (see `rollout`). Figures are of free-running speech on held-out voices: z comes from the prior,
+as when speaking, and an emotion classifier that knows only the performances judges what is shown.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from engine.features.checkpoint import fingerprint
+from engine.motion import layout
+from engine.motion.emotion import NEUTRAL, K
+from engine.training.loop import Figures
+from plugins.gmtalker import training
+from plugins.gmtalker.data import SPEAKERS, Takes, labels
+from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights, reconstruction
+from plugins.gmtalker.judge import EmotionJudge
+from plugins.gmtalker.mixture import mix
+from plugins.gmtalker.motion import load_expression, save_generator
+from plugins.gmtalker.rollout import roll_out, taught_past
+from plugins.gmtalker.settings import Settings
+from plugins.gmtalker.sizes import choose_size
+
+TITLE = "GMTalker, expression generator (GMEG)"
+ABOUT = "Speech features and a mixture of emotions to expression coefficients. Learned from made performances."
+
+
+class ExpressionLoss(nn.Module):
+    """The loss of a generator on batches made from the step number."""
+
+    def __init__(self, generator: ExpressionGenerator, takes: Takes, settings: Settings):
+        super().__init__()
+        self.generator, self.takes, self.settings = generator, takes, settings
+        self.weights = ExpressionWeights(
+            settings.rec, settings.cond, settings.source, settings.emotion, settings.label
+        )
+
+    def forward(self, step: int) -> tuple[torch.Tensor, Figures]:
+        takes, face = self.takes, self.generator
+        batch = training.draw_batch(takes, takes.motion.shape[1], self.settings, step)
+        at = batch.rows, batch.takes
+        scaled = face.scaled(takes.motion[at][..., : layout.E].float())
+        speaker, label = takes.performer[at], labels(takes.emotion[at], takes.strength[at])
+        noise = torch.randn(len(scaled), face.size.source + face.size.latent, generator=batch.random)
+        z, parts = face.encode(scaled, batch.speech, label, noise, self.weights)
+
+        def say(past: torch.Tensor) -> torch.Tensor:
+            return face.decode(past, z, batch.speech, speaker, batch.lookahead, label)
+
+        past = taught_past(face.decoder, say, scaled, speaker, self.settings, step, batch.random)
+        heard = scaled.shape[1] - batch.lookahead
+        parts = {"rec": self.weights.rec * reconstruction(say(past)[:, :heard], scaled[:, :heard]), **parts}
+        means = {name: part.mean() for name, part in parts.items()}
+        return torch.stack(list(means.values())).sum(), {name: mean.item() for name, mean in means.items()}
+
+
+@torch.no_grad()
+def speak(face: ExpressionGenerator, takes: Takes, rows: torch.Tensor, take: int, lookahead: int, seed: int):
+    """Free-running coefficients (N, T - lookahead, E) of windows, with the emotion of one of their takes."""
+    random = torch.Generator().manual_seed(seed)
+    label = labels(takes.emotion[rows, take], takes.strength[rows, take])
+    size, z, condition = face.size, None, None
+    if size.prior != "onehot":
+        w = torch.randn(len(rows), size.source, generator=random)
+        components = face.components(w, torch.randn(len(rows), K, size.latent, generator=random))
+        z = mix(components, label) if size.prior == "mixture" else components[:, 0]
+    if size.prior != "mixture":
+        condition = label
+    said = roll_out(face.decoder, z, takes.features(rows), takes.performer[rows, take], lookahead, condition)
+    return face.coefficients(said)
+
+
+def judge(face: ExpressionGenerator, takes: Takes, critic: EmotionJudge, lookahead: int = 1) -> Figures:
+    """Figures of free-running speech. accuracy, of_truth: of the strongest emotions, generated and performed;
+    error: of scaled coefficients against one performance of the same; range: deviation over time against it; jaw:
+    correlation of the jaw with it."""
+    rows = torch.arange(len(takes.content))
+    said = speak(face, takes, rows, 0, lookahead, 0).clamp(0.0, 1.2)
+    true = takes.motion[:, 0, : said.shape[1], : layout.E].float()
+    jaw = layout.INDEX["jawOpen"]
+    strong = (takes.strength[:, 0] > 0.6) | (takes.emotion[:, 0] == NEUTRAL)
+    emotion = takes.emotion[strong, 0]
+    pair = torch.stack((said[..., jaw].flatten(), true[..., jaw].flatten()))
+    return {
+        "accuracy": critic.accuracy(said[strong], emotion),
+        "of_truth": critic.accuracy(true[strong], emotion),
+        "error": reconstruction(face.scaled(said), face.scaled(true)).mean().item(),
+        "range": (said.std(1).mean() / true.std(1).mean()).item(),
+        "jaw": torch.corrcoef(pair)[0, 1].item(),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line of `visema train gmtalker.expression`."""
+    options = training.parse("expression", __doc__, argv, Path(__file__).with_name("expression.safetensors"))
+    settings, encoder = options.settings, options.encoder
+    torch.manual_seed(settings.seed)
+    train, valid = (
+        training.load_takes(options.corpus, options.run.parent, encoder, settings, split, voices)
+        for split, voices in (("train", settings.voices), ("valid", settings.valid_voices))
+    )
+    size = choose_size(settings.size, settings.prior, settings.flow, encoder.width)
+    face = ExpressionGenerator(size.expression, size.content, len(SPEAKERS), settings.dropout)
+    values = train.motion[..., : layout.E]
+    mean, deviation = training.scales(values)
+    face.mean.copy_(mean)
+    face.deviation.copy_(deviation.clamp(min=training.LEAST_DEVIATION))
+    if options.start:
+        face.load_state_dict(load_expression(options.start)[0].state_dict())
+    critic = EmotionJudge(values, train.emotion, train.strength)
+    figures: Figures = {}
+
+    def save(averaged: nn.Module) -> None:
+        save_generator(averaged.generator, options.out, fingerprint(encoder), SPEAKERS, size.content)  # type: ignore[arg-type]
+
+    def judged(averaged: nn.Module) -> Figures:
+        figures.update(judge(averaged.generator, valid, critic))  # type: ignore[arg-type]
+        return figures
+
+    training.fit(
+        ExpressionLoss(face, train, settings), judged, options.run, settings, settings.minutes, save, options.resume
+    )
+    training.write_card(options.out.with_suffix(".md"), TITLE, ABOUT, settings, figures, options.command)
+    training.show(figures)
+
+
+if __name__ == "__main__":
+    main()
