@@ -41,8 +41,8 @@ ACTION_UNITS: dict[int, dict[str, float]] = {
     20: _both(mouthStretch=1.0),  # lip stretcher
     21: {"neckTense": 0.5},  # neck tightener
     22: {"mouthFunnel": 0.5},  # lip funneler
-    23: {"lipCompress": 0.6, **_both(mouthPress=0.25)},  # lip tightener
-    24: {"mouthRollUpper": 0.25, "mouthRollLower": 0.2, **_both(mouthPress=0.7)},  # lip pressor
+    23: {"lipCompress": 0.7, **_both(mouthPress=0.1)},  # lip tightener
+    24: {"mouthRollUpper": 0.3, "mouthRollLower": 0.3, "lipCompress": 0.3, **_both(mouthPress=0.3)},  # lip pressor
     25: {"lipUpperRaise": 0.50, **_both(mouthUpperUp=0.30)},  # lips part
     26: {"jawOpen": 0.40},  # jaw drop
     29: {"jawForward": 0.4},  # jaw thrust
@@ -105,12 +105,12 @@ DISPLAYS: dict[str, Display] = {
     ),
     "angry": Display(
         (
-            {4: 1.0, 5: 0.5, 7: 0.45, 10: 0.7, 16: 0.9, 23: 0.3, 15: 0.55, 9: 0.4, 38: 0.7, 20: 0.2, 29: 0.4},  # bared
-            {4: 1.0, 5: 0.55, 7: 0.55, 23: 1.0, 24: 0.7, 17: 0.3, 15: 0.4, 38: 0.9, 29: 0.5},  # 4 + 5 + 7 + 23, 24
-            {4: 1.0, 5: 0.75, 7: 0.25, 10: 0.45, 22: 0.35, 23: 0.5, 16: 0.6, 15: 0.35, 38: 1.0, 29: 0.3},
+            {4: 1.1, 5: 0.6, 7: 0.5, 10: 0.6, 16: 0.9, 23: 0.3, 15: 0.9, 9: 0.55, 38: 0.7, 20: 0.15, 29: 0.4},  # bared
+            {4: 1.1, 5: 0.65, 7: 0.6, 23: 0.9, 24: 0.5, 17: 0.35, 15: 0.9, 9: 0.35, 16: 0.4, 38: 0.9, 29: 0.5},  # 23, 24
+            {4: 1.15, 5: 0.8, 7: 0.35, 10: 0.4, 22: 0.35, 23: 0.5, 16: 0.7, 15: 0.8, 9: 0.45, 38: 1.0, 29: 0.3},  # 22
         ),
-        onset_s=0.3, decay_s=0.8, base=0.72, accent=((4, 0.35), (5, 0.25)),
-        articulation=(("jawOpen", 1.08), ("mouthLowerDown", 1.35), ("mouthStretch", 1.15), ("mouthSmile", 0.4),
+        onset_s=0.3, decay_s=0.8, base=0.75, accent=((4, 0.3), (5, 0.25)),
+        articulation=(("jawOpen", 1.0), ("mouthLowerDown", 1.45), ("mouthStretch", 1.1), ("mouthSmile", 0.1),
                       ("mouthUpperUp", 1.2), ("mouthPucker", 0.9)),
     ),
     "fear": Display(
@@ -134,22 +134,23 @@ DISPLAYS: dict[str, Display] = {
     ),
     "disgusted": Display(
         (
-            {9: 1.0, 10: 1.0, 4: 0.85, 7: 0.75, 6: 0.7, 15: 0.25, 17: 0.2},  # 9 + 10 + 17
-            {9: 0.85, 10: 0.9, 16: 0.55, 4: 0.7, 7: 0.7, 6: 0.6, 15: 0.35, 26: 0.15},  # 9 + 16 + 25
-            {9: 0.7, 10: 1.1, "L10": 0.3, 4: 0.6, 7: 0.8, 6: 0.8, 15: 0.5, 17: 0.4, 43: 0.06},  # 10 + 17
+            {9: 1.1, 10: 1.0, 4: 0.7, 7: 0.75, 6: 0.8, 15: 0.75, 17: 0.4},  # 9 + 10 + 17
+            {9: 1.1, 10: 0.95, 16: 0.6, 4: 0.6, 7: 0.65, 6: 0.7, 15: 0.85, "L10": 0.2},  # 9 + 16 + 25
+            {9: 0.9, 10: 1.1, "L10": 0.3, 4: 0.5, 7: 0.75, 6: 0.85, 15: 1.0, 17: 0.55, 43: 0.1},  # 10 + 17
         ),
-        onset_s=0.5, decay_s=1.0, base=0.72, accent=((4, 0.25), (9, 0.25)),
-        articulation=(("jawOpen", 0.88), ("mouthUpperUp", 1.5), ("mouthLowerDown", 1.15), ("mouthSmile", 0.2),
+        onset_s=0.5, decay_s=1.0, base=0.75, accent=((9, 0.3), (7, 0.2)),
+        articulation=(("jawOpen", 0.78), ("mouthUpperUp", 1.6), ("mouthLowerDown", 1.15), ("mouthSmile", 0.1),
                       ("mouthPucker", 0.9)),
     ),
     "contempt": Display(
         (
-            {"L12": 1.0, "L14": 1.0, "L6": 0.35, "L2": 0.55, "R4": 0.35, "R15": 0.45, 7: 0.3, 43: 0.12},  # one-sided
-            {"L14": 1.2, "L12": 0.75, "L10": 0.35, 7: 0.4, 43: 0.2, "R15": 0.35},  # 12 + 14, eyes narrow
-            {"L12": 0.9, "L10": 0.55, "L9": 0.3, "L2": 0.8, "R4": 0.45, "R15": 0.3, 7: 0.25, 43: 0.08},  # 10, brow up
+            {"L12": 0.9, "L14": 1.15, "L6": 0.35, "L2": 0.6, "R4": 0.4, "R15": 0.6, 7: 0.35, 43: 0.16},  # one-sided
+            {"L14": 1.3, "L12": 0.7, "L10": 0.45, 7: 0.4, 43: 0.24, "R15": 0.55, "R4": 0.25, "L2": 0.3},  # eyes narrow
+            {"L12": 0.8, "L14": 0.6, "L10": 0.65, "L9": 0.35, "L2": 0.85, "R4": 0.5, "R15": 0.5, 7: 0.25, 43: 0.12},
         ),
-        onset_s=0.7, decay_s=1.3, base=0.78, accent=(("L2", 0.4), ("R4", 0.15)),
-        articulation=(("jawOpen", 0.85), ("mouthLowerDown", 0.9), ("mouthFunnel", 0.9), ("mouthSmile", 0.6)),
+        onset_s=0.7, decay_s=1.3, base=0.8, accent=(("L2", 0.4), ("R4", 0.15)),
+        articulation=(("jawOpen", 0.7), ("mouthLowerDown", 0.75), ("mouthFunnel", 0.9), ("mouthSmile", 0.3),
+                      ("mouthUpperUp", 0.7)),
     ),
 }  # fmt: skip
 
