@@ -20,7 +20,7 @@ POSES: dict[str, dict[str, float]] = {
     "OO": {"jawOpen": 0.12, "mouthPucker": 0.95, "mouthFunnel": 0.42},
     "FV": {"jawOpen": 0.08, "mouthRollLower": 0.55, **_both(mouthUpperUp=0.55)},
     "L": {"jawOpen": 0.24, "tongueUp": 1.0, **_both(mouthLowerDown=0.20, mouthUpperUp=0.15)},
-    "TH": {"jawOpen": 0.18, "tongueUp": 0.40, "tongueOut": 0.55, **_both(mouthLowerDown=0.25, mouthUpperUp=0.20)},
+    "TH": {"jawOpen": 0.18, "tongueUp": 0.57, "tongueOut": 0.52, **_both(mouthLowerDown=0.25, mouthUpperUp=0.20)},
     "MBP": {
         "jawOpen": 0.03,
         "mouthClose": 0.03,
