@@ -16,6 +16,7 @@ examples:
   visema render speech.wav face.mp4 --size 720 --background green --stats stats.json
   visema render speech.wav face.webm --identity ruth --background alpha
   visema render speech.wav plain/ --quality plain --buffers buffers/
+  visema say speech.wav --url ws://127.0.0.1:8080  through the face of an open page
   visema live --window                           microphone to a preview window
   visema motion speech.wav motion.npz            coefficients only
   visema doctor                                  what is installed and what is missing
@@ -84,6 +85,14 @@ def make_parser() -> argparse.ArgumentParser:
     serve = _add(commands, "serve", "open the page for browsers", _serve, [common, picture])
     serve.add_argument("--host", help="address to listen on (default: loopback only)")
     serve.add_argument("--port", type=int, help="port; 0 picks a free one")
+
+    say = _add(commands, "say", "speak a recording through a running server, as a program would", _say, [])
+    say.add_argument("source", metavar="FILE", help="WAV, FLAC, MP3, Opus, or a film with sound")
+    say.add_argument("--url", default="ws://127.0.0.1:8080", help="of the server (default: ws://127.0.0.1:8080)")
+    say.add_argument("--session", metavar="ID", help="whose face (needed where several are open)")
+    say.add_argument("--token", help="that the server wants (default: $VISEMA_TOKEN)")
+    say.add_argument("--speed", type=float, default=4.0, metavar="X", help="of sending; the voice stays natural")
+    say.add_argument("--emotion", metavar="MIX", help="happy, or happy=0.7,sad=0.3")
 
     render = _add(commands, "render", "a sound file to a film of the face", _render, [common, picture])
     render.add_argument("source", metavar="IN", help="WAV, FLAC, MP3, Opus, or a film with sound")
@@ -160,6 +169,18 @@ def _serve(options: argparse.Namespace) -> None:
     from engine.stream.server import serve
 
     serve(read_config(options))
+
+
+def _say(options: argparse.Namespace) -> None:
+    from engine.motion.emotion import EMOTIONS, parse_emotion
+    from engine.say import say_file
+
+    if not 0.1 <= options.speed <= 100:
+        raise ConfigError("--speed is 0.1 to 100")
+    mix = parse_emotion(options.emotion).weights if options.emotion else ()
+    emotion = {name: weight for name, weight in zip(EMOTIONS, mix, strict=False) if weight}
+    token = options.token or os.environ.get("VISEMA_TOKEN", "")
+    say_file(options.source, options.url, options.session, token, options.speed, emotion)
 
 
 def _render(options: argparse.Namespace) -> None:

@@ -114,6 +114,12 @@ class ServeSection(Section):
     connect_timeout_s: float = Field(default=20.0, gt=0, le=120)
     vanish_timeout_s: float = Field(default=10.0, gt=0, le=120, description="a peer not heard of for so long is gone")
     allowed_hosts: tuple[str, ...] = Field(default=(), description="names under which browsers may call the page")
+    allowed_origins: tuple[str, ...] = Field(default=(), description="other sites' pages that may use it (CORS)")
+    token: str = Field(default="", pattern=r"^[\x21-\x7e]*$", description="that all must bring; or $VISEMA_TOKEN")
+    max_programs: int = Field(default=8, ge=0, le=256, description="WebSockets that may be open at once")
+    max_message_bytes: int = Field(default=262_144, ge=4_096, le=4_194_304, description="from a program")
+    speech_queue_s: float = Field(default=30.0, ge=1, le=600, description="most speech that waits to be said")
+    idle_timeout_s: float = Field(default=600.0, ge=1, le=86_400, description="a silent program is sent off then")
 
 
 class Config(Section):

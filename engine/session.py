@@ -95,10 +95,18 @@ class Session:
         parse_colour(colour)
         self._background = colour
 
+    @property
+    def emotional(self) -> bool:
+        """Whether `set_emotion` does anything."""
+        return self._performer.pipeline.motion.emotional
+
+    @property
+    def lookahead_ms(self) -> int:
+        return self._performer.pipeline.lookahead_ms
+
     def set_emotion(self, emotion: Emotion) -> None:
         """What the face heads for from the next tick on; PluginError at once if the plugin shows no emotions."""
-        motion = self._performer.pipeline.motion
-        if not motion.emotional:
+        if not self.emotional:
             raise PluginError(f"the plugin {self._engine.config.motion.plugin!r} shows no emotions")
         self._emotion = emotion
 
@@ -113,7 +121,7 @@ class Session:
             "ticks": self.ticks,
             "waiting_ticks": len(self._ticks),
             "skipped_pictures": self._performer.skipped,
-            "lookahead_ms": self._performer.pipeline.lookahead_ms,
+            "lookahead_ms": self.lookahead_ms,
         }
 
     def advance(self) -> bool:

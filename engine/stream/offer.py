@@ -8,8 +8,9 @@ from typing import Any, Literal, get_args
 from aiortc.sdp import SessionDescription
 
 from engine.errors import EngineError
+from engine.motion.emotion import Emotion, make_emotion
 
-Source = Literal["mic", "sample"]
+Source = Literal["mic", "sample", "program"]
 SOURCES = get_args(Source)
 NAME = re.compile(r"[a-z]{1,24}(:[0-9]{1,9})?")
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}|[a-z]{1,24}")
@@ -76,6 +77,16 @@ def read_colour(value: Any) -> str:
     if not isinstance(value, str) or not COLOUR.fullmatch(value):
         raise RequestError(422, 'the key "background" must be a colour such as "#00ff00" or "green"')
     return value
+
+
+def read_emotion(wanted: dict[str, Any]) -> Emotion | None:
+    """{"emotion": {"happy": 0.7}, "intensity": 0.5} of a request, None without; ConfigError for a wrong one."""
+    weights = wanted.get("emotion")
+    if weights is None:
+        return None
+    if not isinstance(weights, dict):
+        raise RequestError(422, 'the key "emotion" must be an object such as {"happy": 0.7, "sad": 0.3}')
+    return make_emotion(weights, wanted.get("intensity", 1.0))
 
 
 def _check_sdp(sdp: str, source: str) -> None:

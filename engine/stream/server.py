@@ -3,8 +3,9 @@
 GET /             the page                      GET /healthz         status, sessions, device
 GET /identities   who can be shown              GET /faces/NAME.jpg  their pictures
 POST /offer       {sdp, type, source, background, identity} -> {sdp, type, id, ...}
-GET /session/ID   counts and times              POST /session/ID     {background}
+GET /session/ID   counts and times              POST /session/ID     {background, emotion, intensity}
 DELETE /session/ID                              ends it at once
+GET /speak        a WebSocket through which a program speaks (PROTOCOL.md)
 Errors are JSON {"error": text} with a fitting status.
 """
 
@@ -24,13 +25,18 @@ from engine.frames import FPS
 from engine.render.background import page_colour
 from engine.render.people import NAMES, person
 from engine.session import Engine
-from engine.stream.guard import make_guard
-from engine.stream.offer import RequestError, read_colour, read_json, read_offer
+from engine.stream.guard import is_loopback, is_token, make_guard, read_token
+from engine.stream.offer import RequestError, read_colour, read_emotion, read_json, read_offer
+from engine.stream.protocol import ProtocolError, Start
+from engine.stream.socket import Sockets
+from engine.stream.speaker import Speaker
 from engine.stream.webrtc import Peer
 
 PAGE = Path(__file__).parent / "page"
 FACES = Path(__file__).parents[1] / "assets" / "pictures"
 PAGE_FILES = {"": "index.html"} | {name: name for name in ("app.js", "connection.js", "style.css")}
+# What may be had without the token: the page, that it is well, and /speak, where a start may bring the token.
+OPEN_TO_ALL = frozenset({"/", "/{name}", "/faces/{name}.jpg", "/healthz", "/speak"})
 ENDED_KEPT = 64  # how many ended sessions can still say why
 
 log = logging.getLogger(__name__)
@@ -45,6 +51,7 @@ class Visitors:
         self.peers: dict[str, Peer] = {}
         self.ended: OrderedDict[str, str | None] = OrderedDict()
         self.encoders = ThreadPoolExecutor(1, "visema-encode")
+        self.sockets = Sockets(self.speaker, config.serve)
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         name = PAGE_FILES.get(request.match_info.get("name", ""))
@@ -108,7 +115,12 @@ class Visitors:
 
     async def change(self, request: web.Request) -> web.Response:
         peer = self.find(request)
-        peer.set_background(read_colour(read_json(await request.read()).get("background")))
+        wanted = read_json(await request.read())
+        emotion = read_emotion(wanted)
+        if emotion is None or "background" in wanted:
+            peer.set_background(read_colour(wanted.get("background")))
+        if emotion is not None:
+            peer.session.set_emotion(emotion)
         return web.json_response({"status": "ok"})
 
     async def end(self, request: web.Request) -> web.Response:
@@ -124,6 +136,20 @@ class Visitors:
             raise RequestError(410, self.ended[name] or "the session has ended")
         raise RequestError(404, "there is no such session")
 
+    def speaker(self, start: Start, authorised: bool) -> Speaker:
+        """The speaker that a program asks for; ProtocolError without the token or such a session."""
+        token = read_token(self.config.serve)
+        if token and not authorised and not is_token(start.token or "", token):
+            raise ProtocolError("token", "a token is needed: Authorization: Bearer TOKEN, or in the start", fatal=True)
+        if start.session is None:
+            if len(self.peers) == 1 and (token or is_loopback(self.config.serve.host)):
+                return next(iter(self.peers.values())).speaker
+            text = "name one: several are open" if len(self.peers) > 1 else "name one" if self.peers else "none is open"
+            raise ProtocolError("session", f"no session: {text}", fatal=True)
+        if start.session not in self.peers:
+            raise ProtocolError("session", "there is no such session", fatal=True)
+        return self.peers[start.session].speaker
+
     def forget(self, peer: Peer) -> None:
         self.peers.pop(peer.id, None)
         self.ended[peer.id] = peer.error
@@ -131,6 +157,7 @@ class Visitors:
             self.ended.popitem(last=False)
 
     async def close(self, app: web.Application) -> None:
+        self.sockets.close()
         await asyncio.gather(*(peer.close() for peer in list(self.peers.values())))
         self.encoders.shutdown(wait=False)
 
@@ -138,7 +165,8 @@ class Visitors:
 def make_app(engine: Engine, config: Config) -> web.Application:
     """The whole server around a started engine; closing the app ends its sessions, not the engine."""
     visitors = Visitors(engine, config)
-    app = web.Application(middlewares=[make_guard(config.serve)], client_max_size=config.serve.max_body_bytes)
+    guard = make_guard(config.serve, OPEN_TO_ALL)
+    app = web.Application(middlewares=[guard], client_max_size=config.serve.max_body_bytes)
     app.add_routes(
         [
             web.get("/", visitors.page),
@@ -149,6 +177,7 @@ def make_app(engine: Engine, config: Config) -> web.Application:
             web.get("/session/{id}", visitors.stats),
             web.post("/session/{id}", visitors.change),
             web.delete("/session/{id}", visitors.end),
+            web.get("/speak", visitors.sockets.serve),
             web.get("/{name}", visitors.page),
         ]
     )

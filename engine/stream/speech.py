@@ -94,6 +94,11 @@ class SpeechQueue:
         return self._utterances[0].number
 
     @property
+    def last_utterance(self) -> int:
+        """Number of the utterance to which the next sample will belong."""
+        return self._utterances[-1].number
+
+    @property
     def said(self) -> int:
         """Samples of that utterance heard so far."""
         return max(0, self.heard - self._utterances[0].start)
@@ -114,9 +119,9 @@ class SpeechQueue:
             self._waiting.append(samples)
             self.received += len(samples)
 
-    def mark(self, name: str = "", text: str = "") -> None:
-        """A mark behind the last sample."""
-        self._marks.append(Mark(self._utterances[-1].number, self.received, name, text))
+    def mark(self, name: str = "", text: str = "", held: int = 0) -> None:
+        """A mark behind the last sample, and behind `held` more that are still on their way here."""
+        self._marks.append(Mark(self._utterances[-1].number, self.received + held, name, text))
 
     def flush(self) -> int:
         """The utterance is complete: say it to its end, however little it is. Returns its number."""

@@ -25,10 +25,12 @@ from engine.audio import AudioBlock
 from engine.config import ServeSection
 from engine.frames import VOICE_RATE_HZ
 from engine.session import Session
+from engine.stream.data_channel import listen
 from engine.stream.departure import Departure
 from engine.stream.encode import VOICE_LAG_NS
 from engine.stream.offer import Offer, RequestError
 from engine.stream.sample import speak_sample
+from engine.stream.speaker import Speaker
 from engine.stream.tracks import make_tracks
 from engine.stream.uplink import VoiceInlet
 from engine.stream.wiring import attach, on_keyframe_request, stamp_reports
@@ -60,6 +62,7 @@ class Peer:
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._departure = Departure(*make_tracks(), encoders)
         self._microphone = VoiceInlet(self._hear if offer.source == "mic" else lambda samples: None)
+        self.speaker = Speaker(session, self.id, always=offer.source == "program")
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
 
@@ -80,6 +83,7 @@ class Peer:
         on_keyframe_request(video.sender, self._departure.request_keyframe)
         attach(audio.receiver, self._microphone)
         self._connection.on("connectionstatechange", self._on_state)
+        self._connection.on("datachannel", lambda channel: listen(channel, self.speaker, self.config))
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(self.offer.sdp, "offer"))
             await self._connection.setLocalDescription(await self._connection.createAnswer())
@@ -100,6 +104,7 @@ class Peer:
 
     async def _close(self) -> None:
         self.session.close()
+        self.speaker.end(self.error)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -120,6 +125,8 @@ class Peer:
         return {
             "state": self.state,
             "source": self.offer.source,
+            "program": self.speaker.taken,
+            "queued_s": self.speaker.state()["queued_s"],
             "codec": self.codec,
             "latency_ms": departure.latency.percentiles(),
             "encode_ms": departure.encoding.percentiles(),
@@ -158,12 +165,17 @@ class Peer:
         if self.state == "connected" and len(self._tasks) == 1:
             self._start(self._departure.encode(self.session.moments, self.codec))
             self._start(self._departure.depart())
-            sample = self.offer.source == "sample"
-            self._start(speak_sample(self._push) if sample else self._microphone.run())
+            self._start(self.speaker.speak())
+            if self.offer.source == "sample":
+                self._start(speak_sample(self._push))
+            elif self.offer.source == "mic":
+                self._start(self._microphone.run())
         elif self.state in ("failed", "closed"):
             self._end(None)
 
     def _push(self, samples: np.ndarray, captured_ns: int | None = None) -> None:
+        if self.speaker.active:  # a program has the word
+            return
         at_ns = time.monotonic_ns() if captured_ns is None else captured_ns
         self.session.push(AudioBlock(samples, VOICE_RATE_HZ, at_ns))
 
