@@ -130,7 +130,7 @@ def test_a_program_is_faster_than_speech_and_every_word_is_heard(engine):
             count = len(viewer.sounds)
             await until(lambda: len(viewer.sounds) > count + 30, "the rest of the sound")
         loud = np.flatnonzero(sound(viewer) > 0.1)
-        assert 95 <= len(loud) <= 106 and loud[-1] - loud[0] <= 106, "2 s in one piece"
+        assert 98 <= len(loud) <= 106, "2 s, no more and no less"
 
     asyncio.run(scene())
 
@@ -153,7 +153,7 @@ def test_an_interrupt_is_heard_at_once_and_reported(engine):
             assert report["text"] == "".join(f"{part} " for part in range(int(report["ms"]) // 100))
             await until(lambda: len(viewer.sounds) > count + 40, "sound after the interrupt")
             loud = np.flatnonzero(sound(viewer) > 0.02)
-            assert abs((loud[-1] - loud[0]) * 20 - report["ms"]) < 80, "as much was heard as was reported"
+            assert abs(len(loud) * 20 - report["ms"]) < 60, "as much was heard as was reported"
             await talk.socket.send_bytes(pcm(tone(0.3, 16_000)))
             await talk.say("flush")
             spoken = await talk.hear("spoken")
