@@ -11,6 +11,7 @@ from engine.errors import ConfigError
 from engine.motion import layout
 from engine.render.face_model import FaceModel
 from engine.render.lips import LipMeasure
+from engine.training.calibration import range_and_speed, read_capture
 from engine.training.performers import (
     EMOTIONS,
     PERFORMERS,
@@ -216,3 +217,12 @@ def test_silence_is_performed_too():
     motion = perform([["sil", 0.0, 2.0]], quiet, Feeling.of(sad=1.0), PERFORMERS[2], 0).motion
     assert motion.shape == (50, layout.M) and motion[:, layout.INDEX["mouthFrownLeft"]].min() > 0.2
     assert not motion[:, layout.INDEX["jawOpen"]].any()
+
+
+@pytest.mark.skipif(not (SHARED / "capture").is_dir(), reason="the captured performance ../shared/capture is not here")
+def test_speech_of_performers_keeps_the_captured_range():
+    captured = list(read_capture(SHARED / "capture").values())
+    spoken = [played(seed, who, neutral=1.0).expression for seed, who in enumerate(PERFORMERS)]
+    for unit in ("jawOpen", "mouthFunnel", "mouthPucker"):
+        ratio = range_and_speed(spoken, unit)[0] / range_and_speed(captured, unit)[0]
+        assert 0.7 < ratio < 1.4, unit

@@ -6,6 +6,7 @@ little, and the two halves of a face differ (Borod et al. 1998).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.random import Generator
@@ -26,6 +27,7 @@ from engine.training.performers.style import Performer
 
 UPPER_UNITS = (1, 2, 4, 5, 6, 7, 43)
 WAVER, WAVER_S = 0.07, 1.4
+WEAK = 0.12  # chance of a unit to be weak in a phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +86,19 @@ def _variants(draw: Generator, times_s: np.ndarray, scene: Scene, performer: Per
     how = DISPLAYS[name]
     variants = np.stack([unit_strengths(units, performer.side) for units in how.variants])
     habit = np.random.default_rng(_number(performer.name, name)).dirichlet(np.full(len(variants), 1.5))
-    shares = []
+    shown = []
     for _ in range(max(len(scene.phrases), 1)):
         lean = np.log(habit + 0.05) + 0.9 * performer.variety * draw.gumbel(size=len(variants))
-        shares.append(np.exp(1.6 * lean) / np.exp(1.6 * lean).sum())
-    mixture = np.broadcast_to(shares[0], (len(times_s), len(variants))).copy()
-    for before, after, (start, _) in zip(shares, shares[1:], scene.phrases[1:], strict=False):
-        move = minimum_jerk((times_s - start + 0.3) / (0.7 / performer.tempo))[:, None]
-        mixture += move * (after - before)
-    return np.einsum("tv,vhu->htu", mixture, variants)
+        share = np.exp(1.6 * lean) / np.exp(1.6 * lean).sum()
+        # whole prototypes are rare (Scherer and Ellgring 2007): now and then a unit hardly takes part
+        part = np.clip(draw.normal(1.0, 0.1 * performer.variety, U), 0.7, 1.2)
+        part[draw.uniform(size=U) < WEAK * performer.variety] *= draw.uniform(0.3, 0.6)
+        shown.append(part * np.einsum("v,vhu->hu", share, variants))
+    out = np.broadcast_to(shown[0][:, None], (2, len(times_s), U)).copy()
+    for (before, after), (start, _) in zip(pairwise(shown), scene.phrases[1:], strict=True):
+        move = minimum_jerk((times_s - start + 0.3) / (0.7 / performer.tempo))
+        out += move[None, :, None] * (after - before)[:, None]
+    return out
 
 
 def _halves(draw: Generator, performer: Performer) -> np.ndarray:

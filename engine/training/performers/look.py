@@ -12,6 +12,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,22 +45,23 @@ class Stage:
 
 
 def moments(example: Example, count: int = 1) -> list[int]:
-    """Ticks of speech where the display is fullest: the one, or the fullest of each of `count` stretches of the clip."""
-    brows_and_more = example.motion[:, : layout.E].copy()
-    brows_and_more[:, [layout.INDEX[n] for n in ("jawOpen", "mouthFunnel", "mouthPucker", "mouthClose")]] = 0.0
+    """Ticks of speech with open lids where the display is fullest, one from each of `count` stretches of the clip."""
+    display = example.motion[:, : layout.E].copy()
+    display[:, [layout.INDEX[n] for n in ("jawOpen", "mouthFunnel", "mouthPucker", "mouthClose")]] = 0.0
     phones = np.zeros(len(example.motion), bool)
     for name, start, end in example.voice.phones:
         if name != "sil":
             phones[int(start * 25) : int(end * 25)] = True
     open_lids = example.motion[:, layout.BLINK].max(1) < 0.15
-    score = np.linalg.norm(brows_and_more, axis=1) + 0.5 * example.motion[:, layout.INDEX["jawOpen"]]
+    score = np.linalg.norm(display, axis=1) + 0.5 * example.motion[:, layout.INDEX["jawOpen"]]
     score = np.where(phones & open_lids, score, -1.0)
     bounds = np.linspace(0, len(score), count + 1).astype(int)
-    ticks = [lo + int(np.argmax(score[lo:hi])) for lo, hi in zip(bounds[:-1], bounds[1:], strict=True) if hi > lo]
+    ticks = [lo + int(np.argmax(score[lo:hi])) for lo, hi in pairwise(bounds) if hi > lo]
     return [tick for tick in ticks if score[tick] >= 0] or [int(np.argmax(score))]
 
 
 def recipe(utterance: str, emotion: str, level: int, who: str) -> Recipe:
+    """What to look at."""
     return Recipe(utterance, emotion, 1 if emotion == "neutral" else level, who, SEED)
 
 

@@ -34,6 +34,7 @@ BITE_KEEP = {
     "jawOpen": 0.2, "lipUpperRaise": 0.35, "mouthFunnel": 0.2, "mouthUpperUpLeft": 0.6, "mouthUpperUpRight": 0.6,
     "mouthLowerDownLeft": 0.15, "mouthLowerDownRight": 0.15, "mouthShrugLower": 0.3, "mouthRollUpper": 0.2,
 }  # fmt: skip
+KNEE = 0.7  # displays up to here are taken as they are
 BITE_GAP = 0.05  # of the neutral mouth width: lip on teeth under a raised upper lip
 ROUND_COST = 0.55  # share of a spread unit that full rounding takes
 SPREAD = tuple(
@@ -52,7 +53,7 @@ def speak(
     mouth = reference.mouth * _articulation(felt) * _habits(performer)
     parts = (mouth.astype(np.float32), reference.closure, reference.bite)
     spoken = Composer()(*(torch.from_numpy(part) for part in parts)).numpy().astype(float)
-    shown = np.einsum("htu,hue->te", units * _yield(speaking)[None], _basis())
+    shown = _soften(np.einsum("htu,hue->te", units * _yield(speaking)[None], _basis()))
     rounding = np.clip(mouth[:, INDEX["mouthPucker"]] + mouth[:, INDEX["mouthFunnel"]], 0.0, 1.0)
     shown[:, SPREAD] *= 1.0 - ROUND_COST * rounding[:, None]
     shut, bitten = reference.closure[:, None], reference.bite[:, None]
@@ -76,6 +77,12 @@ def _meet(values: np.ndarray, spoken: np.ndarray, closure: np.ndarray, bite: np.
     left = excess + taken * gap_per_unit[shut]
     values[:, jaw] -= np.minimum(left / gap_per_unit[jaw], values[:, jaw])
     return values
+
+
+def _soften(values: np.ndarray) -> np.ndarray:
+    """Values that approach 1 instead of passing it, so that strong displays still move."""
+    over = np.maximum(values - KNEE, 0.0) / (1.0 - KNEE)
+    return np.where(values > KNEE, KNEE + (1.0 - KNEE) * np.tanh(over), values)
 
 
 def _articulation(felt: np.ndarray) -> np.ndarray:

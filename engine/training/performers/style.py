@@ -82,12 +82,12 @@ PERFORMER_INDEX = {performer.name: i for i, performer in enumerate(PERFORMERS)}
 # From least to most; a random performer lies anywhere in between, in logarithm where both are positive.
 RANGES: dict[str, tuple[float, float]] = {
     "expressivity": (0.7, 1.2), "upper_face": (0.85, 1.15), "openness": (0.82, 1.18), "rounding": (0.85, 1.18),
-    "asymmetry": (-0.35, 0.35), "tempo": (0.65, 1.5), "variety": (0.6, 1.5), "head_range": (0.4, 1.8),
-    "nod_size": (0.4, 1.8), "beat_rate": (0.35, 0.95), "nod_lag_s": (-0.03, 0.09), "shake": (0.0, 0.45),
+    "asymmetry": (-0.35, 0.35), "tempo": (0.65, 1.5), "variety": (0.6, 1.5), "head_range": (0.4, 2.6),
+    "nod_size": (0.4, 2.0), "beat_rate": (0.35, 0.95), "nod_lag_s": (-0.03, 0.09), "shake": (0.0, 0.45),
     "brow_rate": (0.1, 0.75), "blink_per_min": (8.0, 34.0), "blink_s": (0.2, 0.34), "aversion": (0.05, 0.45),
     "glance_side": (-0.8, 0.8), "fixation_s": (0.8, 3.0),
 }  # fmt: skip
-REST_SPREAD_RAD = (0.03, 0.03, 0.035)
+REST_SPREAD_RAD = (0.05, 0.09, 0.05)
 
 
 def random_performer(seed: int) -> Performer:
