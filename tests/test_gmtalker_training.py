@@ -141,7 +141,7 @@ def test_weights_of_another_encoder_are_refused(tmp_path):
 
 
 def test_teaching_hears_itself_and_begins_with_the_speaker():
-    """Late in training most of the past is the decoder's own; the first tick is the speaker's start, with a gradient."""
+    """Late in training most of the past is the decoder's own; the first tick is the speaker's start, and it learns."""
     size = choose_size("tiny", content=10).expression
     face, settings = ExpressionGenerator(size, 10, 2), Settings(past_noise=0.0, past_drop=0.0, passes=2)
     values, speaker = torch.ones(40, 9, size.values), torch.tensor([0, 1] * 20)
@@ -211,12 +211,12 @@ def test_a_motion_loss_learns(corpus, encoder):
 def test_the_adaptation_sees_one_performer(corpus, encoder):
     few = takes(corpus, encoder)
     name = SPEAKERS[few.performer[0, 0]]
-    among = motion_training.chosen_takes(few, Settings(performer=name, adapt_voices=2))
+    among = motion_training.chosen_takes(few, SPEAKERS, Settings(performer=name, adapt_voices=2))
     assert among is not None and (among[:, 0] < 2).all()
     assert (few.performer[among[:, 0], among[:, 1]] == SPEAKERS.index(name)).all()
-    assert motion_training.chosen_takes(few, Settings()) is None
+    assert motion_training.chosen_takes(few, SPEAKERS, Settings()) is None
     with pytest.raises(ConfigError, match="performances have"):
-        motion_training.chosen_takes(few, Settings(performer="nobody"))
+        motion_training.chosen_takes(few, SPEAKERS, Settings(performer="nobody"))
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)

@@ -20,8 +20,8 @@ from engine.motion.emotion import EMOTIONS, NEUTRAL, K
 from engine.training.performers import LEVELS, PERFORMERS, Feeling, Performances, Voice, measure, perform, performer
 from plugins.gmtalker.mixture import component_weights
 
-SPEAKERS = (*(who.name for who in PERFORMERS), "anyone")  # "anyone" is who performers at random are, in pre-training
-ANYONE = len(PERFORMERS)
+ANYONE = "anyone"  # who performers at random are in pre-training: always the last of the speakers
+SPEAKERS = (*(who.name for who in PERFORMERS), ANYONE)
 NEUTRAL_VOICES = 0.4
 FROM_START = 0.6  # share of windows that begin where the recording does
 LEAD_S, TAIL_S = (0.1, 1.2), (0.2, 1.5)  # silence before and after an utterance
@@ -103,7 +103,7 @@ def make_takes(
         ticks, whole = round(seconds * FPS), voice.prosody.ticks
         start = 0 if draw.random() < FROM_START else int(draw.integers(0, whole - ticks + 1))
         window = slice(start, start + ticks)
-        row = _hear(encoder, voice.samples, window, draw)
+        row = hear(encoder, voice.samples, window, draw)
         acts: dict[str, list] = {"motion": [], "emotion": [], "strength": [], "performer": []}
         for recipe in recipes:
             felt, level = (_any_feeling(draw) if plain else (recipe.emotion, recipe.level))
@@ -140,7 +140,7 @@ def _with_silence(voice: Voice, seconds: float, draw: np.random.Generator) -> Vo
     return Voice(samples, phones, stress, measure(samples))
 
 
-def _hear(encoder: SpeechEncoder, samples: np.ndarray, window: slice, draw: np.random.Generator) -> dict:
+def hear(encoder: SpeechEncoder, samples: np.ndarray, window: slice, draw: np.random.Generator) -> dict:
     """Features of a window of a voice, at another level and, half of the time, in noise."""
     x = samples.astype(np.float32) / 32768 * 10 ** (draw.uniform(-12, 6) / 20)
     if draw.random() < 0.5:

@@ -16,7 +16,7 @@ from engine.motion import layout
 from engine.motion.emotion import NEUTRAL, K
 from engine.training.loop import Figures
 from plugins.gmtalker import training
-from plugins.gmtalker.data import SPEAKERS, Takes, labels
+from plugins.gmtalker.data import Takes, labels
 from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights, reconstruction
 from plugins.gmtalker.judge import EmotionJudge
 from plugins.gmtalker.mixture import mix
@@ -99,12 +99,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = training.parse("expression", __doc__, argv, Path(__file__).with_name("expression.safetensors"))
     settings, encoder = options.settings, options.encoder
     torch.manual_seed(settings.seed)
-    train, valid = (
-        training.load_takes(options.corpus, options.run.parent, encoder, settings, split, voices)
-        for split, voices in (("train", settings.voices), ("valid", settings.valid_voices))
-    )
+    train, valid, speakers = training.load_examples(options)
     size = choose_size(settings.size, settings.prior, settings.flow, encoder.width)
-    face = ExpressionGenerator(size.expression, size.content, len(SPEAKERS), settings.dropout)
+    face = ExpressionGenerator(size.expression, size.content, len(speakers), settings.dropout)
     values = train.motion[..., : layout.E]
     mean, deviation = training.scales(values)
     face.mean.copy_(mean)
@@ -115,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures: Figures = {}
 
     def save(averaged: nn.Module) -> None:
-        save_generator(averaged.generator, options.out, fingerprint(encoder), SPEAKERS, size.content)  # type: ignore[arg-type]
+        save_generator(averaged.generator, options.out, fingerprint(encoder), speakers, size.content)  # type: ignore[arg-type]
 
     def judged(averaged: nn.Module) -> Figures:
         figures.update(judge(averaged.generator, valid, critic))  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from torch import nn
 from engine.torchkit.coupling import log_normal
 from plugins.gmtalker.posterior import encoder_layers
 
-LOG_VARIANCE = (-6.0, 2.0)  # bounds of what a network says of a variance
+MOST_LOG_VARIANCE = 4.0  # either way, of what a network says of a variance; 0 at the start
 
 
 class Gaussian(NamedTuple):
@@ -36,8 +36,7 @@ class Gaussian(NamedTuple):
 def split_gaussian(x: torch.Tensor) -> Gaussian:
     """(..., 2 Z) -> mean and bounded log-variance."""
     mean, raw = x.chunk(2, -1)
-    low, high = LOG_VARIANCE
-    return Gaussian(mean, low + (high - low) * torch.sigmoid(raw))
+    return Gaussian(mean, MOST_LOG_VARIANCE * torch.tanh(raw / MOST_LOG_VARIANCE))
 
 
 class MixtureMapper(nn.Module):

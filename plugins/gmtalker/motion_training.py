@@ -18,7 +18,7 @@ from engine.features.checkpoint import fingerprint
 from engine.motion import layout
 from engine.training.loop import Figures
 from plugins.gmtalker import training
-from plugins.gmtalker.data import ANYONE, SPEAKERS, Takes, labels
+from plugins.gmtalker.data import Takes, labels
 from plugins.gmtalker.expression import reconstruction
 from plugins.gmtalker.head_motion import MotionGenerator, velocity_loss
 from plugins.gmtalker.motion import load_head_motion, save_generator
@@ -40,12 +40,12 @@ class Moves(NamedTuple):
     speaker: torch.Tensor
 
 
-def moves_of(takes: Takes, rows: torch.Tensor, chosen: torch.Tensor, wide: bool) -> Moves:
+def moves_of(head: MotionGenerator, takes: Takes, rows: torch.Tensor, chosen: torch.Tensor, wide: bool) -> Moves:
     """Performances `chosen` of windows `rows`, by strangers or by known performers."""
     at = rows, chosen
     if wide:
         label = labels(takes.wide_emotion[at], takes.wide_strength[at])
-        return Moves(takes.wide[at].float(), label, torch.full_like(rows, ANYONE))
+        return Moves(takes.wide[at].float(), label, torch.full_like(rows, head.decoder.speaker.num_embeddings - 1))
     values = takes.motion[at][..., layout.E :].float()
     return Moves(values, labels(takes.emotion[at], takes.strength[at]), takes.performer[at])
 
@@ -70,7 +70,7 @@ class MotionLoss(nn.Module):
         head, settings = self.generator, self.settings
         performed = (self.takes.wide if self.wide else self.takes.motion).shape[1]
         batch = training.draw_batch(self.takes, performed, settings, step, self.among)
-        moves = moves_of(self.takes, batch.rows, batch.takes, self.wide)
+        moves = moves_of(head, self.takes, batch.rows, batch.takes, self.wide)
         scaled = head.scaled(moves.values)
         noise = torch.randn(*scaled.shape[:2], head.size.latent, generator=batch.random)
         latents, divergence = head.encode(scaled, batch.speech, noise)
@@ -106,8 +106,8 @@ def judge(head: MotionGenerator, takes: Takes, wide: bool, lookahead: int = 1) -
     steps; diversity: mean distance of the head's turn between seeds against that between performances; blinks: a
     minute, and theirs."""
     rows = torch.arange(len(takes.content))
-    moves = moves_of(takes, rows, torch.zeros_like(rows), wide)
-    other = moves_of(takes, rows, torch.ones_like(rows), wide)
+    performed = (takes.wide if wide else takes.motion).shape[1]
+    moves, other = (moves_of(head, takes, rows, torch.full_like(rows, k), wide) for k in (0, performed - 1))
     said, again = (move(head, takes, rows, moves, lookahead, seed) for seed in (1, 2))
     true, second = (part.values[:, : said.shape[1]] for part in (moves, other))
     figures: Figures = {}
@@ -116,8 +116,9 @@ def judge(head: MotionGenerator, takes: Takes, wide: bool, lookahead: int = 1) -
         steps, wanted = (x[..., part].diff(dim=1).square().mean().sqrt() for x in (said, true))
         figures[f"{name}_speed"] = (steps / wanted).item()
     turn = GROUPS["turn"]
-    apart = (said - again)[..., turn].abs().mean() / (true - second)[..., turn].abs().mean()
-    figures["diversity"] = apart.item()
+    if performed > 1:
+        apart = (said - again)[..., turn].abs().mean() / (true - second)[..., turn].abs().mean()
+        figures["diversity"] = apart.item()
     figures["blinks"], figures["blinks_true"] = blinks_per_minute(said), blinks_per_minute(true)
     return figures
 
@@ -129,7 +130,7 @@ def blinks_per_minute(numbers: torch.Tensor) -> float:
     return begun / (numbers.shape[0] * numbers.shape[1] / 25 / 60)
 
 
-def chosen_takes(takes: Takes, settings: Settings) -> torch.Tensor | None:
+def chosen_takes(takes: Takes, speakers: tuple[str, ...], settings: Settings) -> torch.Tensor | None:
     """Windows and performances (X, 2) that the adaptation may see; None: all. ConfigError: nobody of that name."""
     rows, performed = takes.performer.shape
     rows = min(settings.adapt_voices or rows, rows)
@@ -138,10 +139,10 @@ def chosen_takes(takes: Takes, settings: Settings) -> torch.Tensor | None:
     mask = torch.zeros(len(takes.performer), performed, dtype=torch.bool)
     mask[:rows] = True
     if settings.performer:
-        if settings.performer not in SPEAKERS[:ANYONE]:
-            known = ", ".join(SPEAKERS[:ANYONE])
+        if settings.performer not in speakers[:-1]:
+            known = ", ".join(speakers[:-1])
             raise ConfigError(f"performer = {settings.performer!r}: the performances have {known}")
-        mask &= takes.performer == SPEAKERS.index(settings.performer)
+        mask &= takes.performer == speakers.index(settings.performer)
     if not mask.any():
         raise ConfigError(f"performer = {settings.performer!r}: no performance among {rows} voices; take more")
     return torch.nonzero(mask)
@@ -150,7 +151,7 @@ def chosen_takes(takes: Takes, settings: Settings) -> torch.Tensor | None:
 def introduce(head: MotionGenerator) -> None:
     """Let every known performer begin as what strangers have in common."""
     for table in (head.decoder.start, head.decoder.speaker):
-        table.weight.data[:ANYONE] = table.weight.data[ANYONE]
+        table.weight.data[:-1] = table.weight.data[-1:]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -158,12 +159,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = training.parse("motion", __doc__, argv, Path(__file__).with_name("motion.safetensors"))
     settings, encoder = options.settings, options.encoder
     torch.manual_seed(settings.seed)
-    train, valid = (
-        training.load_takes(options.corpus, options.run.parent, encoder, settings, split, voices)
-        for split, voices in (("train", settings.voices), ("valid", settings.valid_voices))
-    )
+    train, valid, speakers = training.load_examples(options)
     size = choose_size(settings.size, settings.prior, settings.flow, encoder.width)
-    head = MotionGenerator(size.motion, size.content, len(SPEAKERS), settings.dropout)
+    head = MotionGenerator(size.motion, size.content, len(speakers), settings.dropout)
     mean, deviation = training.scales(train.wide)
     head.mean.copy_(mean)
     head.deviation.copy_(deviation.clamp(min=LEAST))
@@ -172,11 +170,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures: Figures = {}
 
     def save(averaged: nn.Module) -> None:
-        save_generator(averaged.generator, options.out, fingerprint(encoder), SPEAKERS, size.content)  # type: ignore[arg-type]
+        save_generator(averaged.generator, options.out, fingerprint(encoder), speakers, size.content)  # type: ignore[arg-type]
 
     phases = (
         ("wide", settings.pretrain_minutes, True, None),
-        ("adapted", settings.adapt_minutes, False, chosen_takes(train, settings)),
+        ("adapted", settings.adapt_minutes, False, chosen_takes(train, speakers, settings)),
     )
     for name, minutes, wide, among in phases:
         if minutes <= 0:

@@ -38,7 +38,7 @@ class Settings(Section):
     performer: str = Field(default="", description="whom the motion generator adapts to; empty: all that are known")
     adapt_voices: int = Field(default=0, ge=0, description="so few utterances for the adaptation; 0: all")
     rate: float = Field(default=1e-3, gt=0, description="highest learning rate; the paper's is 1e-4")
-    dropout: float = Field(default=0.05, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="slow on a CPU: a quarter of a step")
     evaluate_every: int = Field(default=500, ge=1)
     # exposure bias, see `rollout`
     past_noise: float = Field(default=0.1, ge=0, description="deviation added to the past while teaching")

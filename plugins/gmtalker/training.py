@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.features import SpeechEncoder, load_encoder
+from engine.features import load_encoder
 from engine.features.checkpoint import fingerprint
 from engine.frames import SpeechFeatures
 from engine.training.loop import Figures, Schedule, train_model
 from engine.training.performers import Performances
 from engine.training.run_log import RunLog
-from plugins.gmtalker.data import Takes, make_takes
+from plugins.gmtalker.data import SPEAKERS, Takes, make_takes
+from plugins.gmtalker.fitted import fitted_speakers, fitted_takes
 from plugins.gmtalker.settings import Settings, read_settings
 
 CONTENT_NOISE, LEVEL_DB = 0.1, 4.0  # features are varied a little in every batch
@@ -59,21 +60,34 @@ def scales(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return flat.mean(0), flat.std(0)
 
 
-def load_takes(
-    corpus: Path, runs: Path, encoder: SpeechEncoder, settings: Settings, split: str, voices: int
-) -> Takes:
-    """Examples of a split; made once for each encoder and kept under `runs`."""
-    asked = f"{voices}-{settings.takes}-{settings.wide}-{settings.seconds:g}-{settings.seed}"
-    path = runs / "takes" / f"{split}-{asked}-{fingerprint(encoder)}.safetensors"
-    if not path.is_file():
-        encoder.ask(())
-        performances = Performances(corpus)
-        made = make_takes(
-            encoder, performances, split, voices, settings.takes, settings.wide, settings.seconds, settings.seed,
-            lambda done, of: print(f"  {split}: {done}/{of} voices", flush=True),
-        )  # fmt: skip
-        made.save(path)
-    return Takes.load(path)
+def load_examples(options: argparse.Namespace) -> tuple[Takes, Takes, tuple[str, ...]]:
+    """Examples to train and to validate on, and the speakers' names; see `parse`.
+
+    Made once for each encoder and kept beside the run.
+    """
+    settings, encoder, fitted = options.settings, options.encoder, options.fitted
+    speakers = fitted_speakers(fitted) if fitted else SPEAKERS
+    sets = []
+    for split, voices in (("train", settings.voices), ("valid", settings.valid_voices)):
+        asked = f"{voices}-{settings.takes}-{settings.wide}-{settings.seconds:g}-{settings.seed}"
+        source = f"{fitted.resolve().name}-" if fitted else ""
+        path = options.run.parent / "takes" / f"{source}{split}-{asked}-{fingerprint(encoder)}.safetensors"
+
+        def report(done: int, of: int, split: str = split) -> None:
+            print(f"  {split}: {done}/{of} voices", flush=True)
+
+        if not path.is_file():
+            encoder.ask(())
+            if fitted:
+                made = fitted_takes(encoder, fitted, split, voices, settings.seconds, settings.seed, report)
+            else:
+                made = make_takes(
+                    encoder, Performances(options.corpus), split, voices, settings.takes, settings.wide,
+                    settings.seconds, settings.seed, report,
+                )  # fmt: skip
+            made.save(path)
+        sets.append(Takes.load(path))
+    return sets[0], sets[1], speakers
 
 
 def fit(
@@ -120,6 +134,8 @@ def parse(name: str, text: str | None, argv: Sequence[str] | None, out: Path) ->
     parser.add_argument("--config", metavar="NAME|FILE", help="small (default), paper, an ablation, or a TOML file")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
+    parser.add_argument("--fitted", type=Path, default=None, metavar="FOLDER",
+                        help="recordings with fitted coefficients instead of a corpus; see engine.training.readers")
     parser.add_argument("--out", type=Path, default=out)
     parser.add_argument("--run", type=Path, default=None, help="default: runs/gmtalker/NAME and the configuration")
     parser.add_argument("--encoder", type=Path, default=None, help="encoder weights; default: the shipped ones")
