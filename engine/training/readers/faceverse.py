@@ -17,7 +17,8 @@ from engine.motion import layout
 NEEDED = ("meanshape", "idBase", "exBase", "tri")
 _HARMLESS = {
     (module, name)
-    for module in ("numpy", *(f"numpy.{core}.{part}" for core in ("core", "_core") for part in ("multiarray", "numeric")))
+    for core in ("numpy.core", "numpy._core")
+    for module in ("numpy", f"{core}.multiarray", f"{core}.numeric")
     for name in ("_reconstruct", "scalar", "ndarray", "dtype", "_frombuffer")
 } | {("_codecs", "encode"), ("builtins", "dict"), ("builtins", "list"), ("collections", "OrderedDict")}
 

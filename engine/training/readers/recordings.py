@@ -39,7 +39,7 @@ def read_mead(folder: Path | str, view: str = "front") -> list[Recording]:
     kinds: dict[tuple, int] = {}
     out = []
     for key in sorted(films.keys() | sounds.keys()):
-        subject, emotion, level, take = key
+        subject, emotion, level, _ = key
         if emotion not in MEAD_NAMES or not level.isdigit() or not 1 <= int(level) <= 3:
             raise MediaError(f"{films.get(key) or sounds.get(key)}: no emotion and level of MEAD")
         split = _split(kinds, key[:3])
