@@ -104,12 +104,32 @@ class CameraSection(Section):
     height_m: float = Field(default=0.38, ge=0.05, le=3, description="what the picture's height spans")
 
 
+class VideoSection(Section):
+    """How pictures are encoded for WebRTC peers."""
+
+    codec: Literal["auto", "h264", "vp8"] = Field(default="auto", description="auto: H.264 if the peer has it")
+    encoder: Literal["auto", "libx264", "h264_nvenc", "h264_qsv", "h264_vaapi", "h264_videotoolbox"] = Field(
+        default="auto", description="of H.264; auto: the first hardware that works here, else libx264"
+    )
+    preset: Literal["ultrafast", "superfast"] = Field(default="ultrafast", description="of libx264; slower, finer")
+    threads: int = Field(default=1, ge=1, le=16, description="of an encoder in software")
+    bitrate_kbps: int = Field(default=0, ge=0, le=8000, description="300 to 8000; 0 suits the picture's size")
+
+    @field_validator("bitrate_kbps")
+    @classmethod
+    def _enough(cls, value: int) -> int:
+        if 0 < value < 300:
+            raise ValueError("0, or 300 to 8000")
+        return value
+
+
 class ServeSection(Section):
     """The page and its WebRTC peers. Loopback unless you say otherwise."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535, description="0 picks a free one")
     max_sessions: int = Field(default=2, ge=1, le=64)
+    max_viewers: int = Field(default=8, ge=0, le=256, description="who may look on at another's session")
     max_body_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)
     connect_timeout_s: float = Field(default=20.0, gt=0, le=120)
     vanish_timeout_s: float = Field(default=10.0, gt=0, le=120, description="a peer not heard of for so long is gone")
@@ -132,6 +152,7 @@ class Config(Section):
     render: RenderSection = RenderSection()
     light: LightSection = LightSection()
     camera: CameraSection = CameraSection()
+    video: VideoSection = VideoSection()
     serve: ServeSection = ServeSection()
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from engine.pipeline import Performer
 from engine.session import Engine
+from engine.stream.encode import PictureEncoder
 from engine.stream.sample import load_sample
 from tests.peers import SIZE, Viewer, make_config, request, serving, until
 
@@ -111,6 +112,47 @@ def test_every_visitor_chooses_a_face(engine):
                 await viewer.close()
 
     asyncio.run(visit())
+
+
+def test_one_encode_for_all_who_look_on(engine, monkeypatch):
+    encoded: list[int] = []
+    encode = PictureEncoder.encode
+
+    def count(self, rgb, pts, keyframe=False):
+        encoded.append(pts)
+        return encode(self, rgb, pts, keyframe)
+
+    monkeypatch.setattr(PictureEncoder, "encode", count)
+
+    async def visit() -> None:
+        async with serving(engine, make_config(max_viewers=2)) as url:
+            host, *guests, fourth = (Viewer(url) for _ in range(4))
+            assert await host.connect() == 200
+            await host.see(10)
+            for guest in guests:
+                assert await guest.connect(watch=host.answer["watch"]) == 200
+            assert len(engine.sessions) == 1
+            assert await fourth.connect(watch=host.answer["watch"]) == 503
+            assert (await request("POST", f"{url}/offer", json=await fourth.offer(watch="nobody")))[0] == 404
+            await asyncio.gather(*(viewer.see(20) for viewer in (host, *guests)))
+            _, stats = await request("GET", f"{url}/session/{host.id}")
+            assert stats["viewers"] == 3 and stats["encoders"] == ["libx264"]
+            place = f"{url}/session/{guests[0].id}"
+            assert (await request("POST", place, json={"background": "#ffffff"}))[0] == 403
+            await guests[0].close()
+            await until(lambda: guests[1].pictures and len(host.pictures) > 40, "the others go on")
+            await host.close()
+            status = 200
+            async with asyncio.timeout(60):
+                while status == 200:
+                    status, _ = await request("GET", f"{url}/session/{guests[1].id}")
+                    await asyncio.sleep(0.05)
+            assert status == 410, "without the host there is nothing to look at"
+            for viewer in (guests[1], fourth):
+                await viewer.close()
+
+    asyncio.run(visit())
+    assert len(set(encoded)) == len(encoded), "no picture is encoded twice"
 
 
 def test_the_background_changes_while_it_speaks(engine):

@@ -26,7 +26,7 @@ def picture(index: int, size: int = 128) -> np.ndarray:
 @pytest.mark.parametrize("codec, decoder", [("H264", "h264"), ("VP8", "libvpx")])
 def test_pictures_survive_their_codec(codec, decoder):
     encoder = PictureEncoder(codec, 128, 128)
-    packets = [encoder.encode(picture(i), i + 7, keyframe=i == 12) for i in range(20)]
+    packets = [encoder.encode(picture(i), (i + 7) * 3_600, keyframe=i == 12) for i in range(20)]
     assert all(packet is not None for packet in packets)
     assert [packet.pts for packet in packets] == [(i + 7) * 3_600 for i in range(20)]
     assert [i for i, packet in enumerate(packets) if packet.is_keyframe] == [0, 12]

@@ -1,10 +1,11 @@
-"""Encoders that make ready packets: x264 or VP8 for pictures, Opus for the voice.
+"""Encoders that make ready packets: H.264 or VP8 for pictures, Opus for the voice.
 
 aiortc would encode by itself, with settings for other needs: x264 at preset medium (10 ms and more for a
 picture of 512, here 1.2), and a new encoder whenever the peer reports another bandwidth. Its senders
-send ready packets as they are, so these own the settings. Bitrates are fixed.
+send ready packets as they are, so these own the settings.
 """
 
+import logging
 from fractions import Fraction
 
 import av
@@ -12,84 +13,98 @@ import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import Colorspace, VideoReformatter
 
+from engine.config import VideoSection
 from engine.frames import FPS, VOICE_RATE_HZ, VOICE_TICK_SAMPLES
+from engine.stream.encoders import MOST_BIT_RATE, RECIPES, SOFTWARE, TIME_BASE, Order, choose_recipe
 
-VIDEO_TIME_BASE = Fraction(1, 90_000)
 VOICE_TIME_BASE = Fraction(1, VOICE_RATE_HZ)
 VIDEO_TICK = 90_000 // FPS
 VOICE_PACKET_SAMPLES = VOICE_TICK_SAMPLES // 2  # 20 ms, what every Opus receiver expects
 VOICE_BIT_RATE = 48_000  # mono
 VOICE_LAG_NS = 6_500_000  # Opus looks ahead by 312 samples
 BITS_PER_PIXEL = 0.25  # 1.6 Mbit/s for a picture of 512 at 25 fps
-KEYFRAME_TICKS = 10 * FPS  # a peer that misses its request for one still recovers
+LEAST_BIT_RATE = 300_000
+KEYFRAME_S = 10  # a peer that misses its request for one still recovers
+SOONER_KEYFRAME_S = 2  # while an encoder that cannot be steered waits for one to take another bit rate
 
-PIXEL_FORMAT = "yuv420p"
 # H.264 says in its stream which colours it means (BT.709, what Chromium takes unmarked pictures for); VP8 cannot
 # say, and means BT.601. A wrong one turns key green into another green.
 COLOURS = {"H264": Colorspace.ITU709, "VP8": Colorspace.ITU601}
 
+log = logging.getLogger(__name__)
+
+
+def fitting_bit_rate(width: int, height: int, settings: VideoSection) -> int:
+    """Bits a second: the configured ones, or what suits the size."""
+    if settings.bitrate_kbps:
+        return settings.bitrate_kbps * 1_000
+    return int(max(500_000, min(6_000_000, width * height * FPS * BITS_PER_PIXEL)))
+
 
 class PictureEncoder:
-    """Pictures to packets of one codec, "H264" or "VP8"; one encoder thread, no look-ahead."""
+    """Pictures to packets of one codec, "H264" or "VP8", each at once: no look-ahead, no pictures kept back.
 
-    def __init__(self, codec: str, width: int, height: int):
+    name: the encoder of FFmpeg. bit_rate: may be set at any time, from any thread. No keyframe is made for it and
+    nothing is built anew, but libvpx, which cannot be steered through FFmpeg: it takes another rate with its next
+    keyframe, which then comes within `SOONER_KEYFRAME_S`.
+    """
+
+    def __init__(self, codec: str, width: int, height: int, settings: VideoSection | None = None):
         self.codec = codec
-        self._bit_rate = int(max(500_000, min(6_000_000, width * height * FPS * BITS_PER_PIXEL)))
+        self._settings = settings or VideoSection()
+        self._size = width, height
+        self._recipe = choose_recipe(codec, self._settings)
         self._reformat = VideoReformatter()
-        self._context = self._open(width, height)
+        self.bit_rate = fitting_bit_rate(width, height, self._settings)
+        self._open()
 
-    def _open(self, width: int, height: int) -> av.VideoCodecContext:
-        h264 = self.codec == "H264"
-        context = av.VideoCodecContext.create("libx264" if h264 else "libvpx", "w")
-        context.width, context.height = width, height
-        context.pix_fmt = PIXEL_FORMAT
-        context.time_base = VIDEO_TIME_BASE
-        context.framerate = Fraction(FPS)
-        context.bit_rate = self._bit_rate
-        context.gop_size = KEYFRAME_TICKS
-        context.thread_count = 1
-        if h264:
-            context.profile = "Baseline"
-            context.options = _x264_options(self._bit_rate, width, height)
-        else:
-            context.qmin, context.qmax = 2, 56
-            context.options = _vpx_options(self._bit_rate)
-        return context
+    @property
+    def name(self) -> str:
+        return self._recipe.name
 
-    def encode(self, rgb: np.ndarray, index: int, keyframe: bool = False) -> av.Packet | None:
-        """One picture (H, W, 3) uint8 of tick `index`; None if the encoder chose to skip it."""
+    def encode(self, rgb: np.ndarray, pts: int, keyframe: bool = False) -> av.Packet | None:
+        """One picture (H, W, 3) uint8 at media time `pts` (90 kHz); None if the encoder chose to skip it."""
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-        picture = self._reformat.reformat(picture, format=PIXEL_FORMAT, dst_colorspace=COLOURS[self.codec], threads=1)
-        picture.pts = index * VIDEO_TICK
-        picture.time_base = VIDEO_TIME_BASE
-        picture.pict_type = PictureType.I if keyframe else PictureType.NONE
-        packets = self._context.encode(picture)
-        return packets[0] if packets else None
+        picture = self._reformat.reformat(
+            picture, format=self._recipe.pixel_format, dst_colorspace=COLOURS[self.codec], threads=1
+        )
+        picture.pts = pts
+        picture.time_base = TIME_BASE
+        picture.pict_type = PictureType.I if self._steer() or keyframe else PictureType.NONE
+        if picture.pict_type == PictureType.I and self._rate != self.bit_rate:
+            self._open()
+        try:
+            packets = self._context.encode(picture)
+        except av.FFmpegError as reason:
+            if self.name == SOFTWARE[self.codec]:
+                raise
+            log.warning("%s gave up (%s): %s goes on", self.name, reason, SOFTWARE[self.codec])
+            self._recipe = next(recipe for recipe in RECIPES if recipe.name == SOFTWARE[self.codec])
+            self._open()
+            return self.encode(rgb, pts, True)
+        self._since_key += 1
+        if not packets:
+            return None
+        if packets[0].is_keyframe:
+            self._since_key = 0
+        return packets[0]
 
+    def _open(self) -> None:
+        self._rate = self.bit_rate
+        fps = FPS
+        order = Order(*self._size, fps, self._rate, KEYFRAME_S * fps, self._settings)
+        self._context = self._recipe.open(order)
+        self._since_key = SOONER_KEYFRAME_S * fps  # the first picture is a keyframe: no need to wait for one
 
-def _x264_options(bit_rate: int, width: int, height: int) -> dict[str, str]:
-    return {
-        "preset": "ultrafast",
-        "tune": "zerolatency",
-        "forced-idr": "1",
-        # Ultrafast drops the deblocking filter, which costs little and is what faces need most.
-        "x264-params": "no-deblock=0:scenecut=0:colorprim=bt709:transfer=bt709:colormatrix=bt709",
-        "level": "31" if width * height <= 1280 * 720 else "51",
-        "maxrate": str(bit_rate * 3 // 2),
-        "bufsize": str(bit_rate // 2),  # half a second: keyframes stay small enough to leave at once
-    }
-
-
-def _vpx_options(bit_rate: int) -> dict[str, str]:
-    return {
-        "deadline": "realtime",
-        "cpu-used": "-12",
-        "lag-in-frames": "0",
-        "minrate": str(bit_rate),
-        "maxrate": str(bit_rate),
-        "bufsize": str(bit_rate),
-        "static-thresh": "1",
-    }
+    def _steer(self) -> bool:
+        """Take another bit rate. True: only with a keyframe, which is due now."""
+        wanted = max(LEAST_BIT_RATE, min(MOST_BIT_RATE, self.bit_rate))
+        if wanted == self._rate:
+            return False
+        if not self._recipe.steers:
+            return self._since_key >= SOONER_KEYFRAME_S * FPS
+        self._context.bit_rate = self._rate = wanted
+        return False
 
 
 class VoiceEncoder:

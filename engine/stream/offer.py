@@ -13,6 +13,7 @@ from engine.motion.emotion import Emotion, make_emotion
 Source = Literal["mic", "sample", "program"]
 SOURCES = get_args(Source)
 NAME = re.compile(r"[a-z]{1,24}(:[0-9]{1,9})?")
+SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}|[a-z]{1,24}")
 MOST_SECTIONS = 4
 MOST_CANDIDATES = 64  # every one makes this machine send packets to it
@@ -29,12 +30,14 @@ class RequestError(EngineError):
 @dataclass(frozen=True, slots=True)
 class Offer:
     """sdp: text of the offer. source: whose voice. background: colour, and identity: person, or None
-    for the configured one."""
+    for the configured one. watch: what another's answer calls so, to look on at that session; then nothing of the rest
+    counts."""
 
     sdp: str
     source: Source
     background: str | None
     identity: str | None
+    watch: str | None = None
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -68,8 +71,11 @@ def read_offer(body: bytes) -> Offer:
     identity = value.get("identity")
     if identity is not None and not (isinstance(identity, str) and NAME.fullmatch(identity)):
         raise RequestError(422, 'the key "identity" must be a name from GET /identities')
-    _check_sdp(sdp, source)
-    return Offer(sdp, source, background, identity)
+    watch = value.get("watch")
+    if watch is not None and not (isinstance(watch, str) and SESSION.fullmatch(watch)):
+        raise RequestError(422, 'the key "watch" must be what the answer to another offer calls so')
+    _check_sdp(sdp, source if watch is None else "sample")
+    return Offer(sdp, source, background, identity, watch)
 
 
 def read_colour(value: Any) -> str:

@@ -54,3 +54,19 @@ def _judge_window(state: Schedule) -> Schedule:
     elif state.lowest_ns > HEADROOM_NS:
         move_ns = -min(PULL_NS, state.lowest_ns - HEADROOM_NS)
     return Schedule(state.anchor_ns + move_ns, late=state.late)
+
+
+BURST_NS = 10 * MS  # packets that take no longer than this on the line leave together: most pictures do
+PACE = 5  # times the bit rate of the pictures: what a larger one, a keyframe, is spread to
+LEAST_PACE = 5_000_000  # bits a second
+
+
+def pace_packet(free_ns: int, length: int, bit_rate: int, now_ns: int) -> tuple[int, int]:
+    """A packet of `length` bytes is to leave: (new free_ns, how long to wait before).
+
+    free_ns: when a line of the pace would have carried all that was sent; 0 at first. Without this a keyframe is one
+    burst of fifty packets, of which a router with a short queue loses the last.
+    """
+    pace = max(LEAST_PACE, PACE * bit_rate)
+    begun_ns = max(free_ns, now_ns)
+    return begun_ns + length * 8_000_000_000 // pace, max(0, begun_ns - now_ns - BURST_NS)

@@ -2,7 +2,7 @@
 
 GET /             the page                      GET /healthz         status, sessions, device
 GET /identities   who can be shown              GET /faces/NAME.jpg  their pictures
-POST /offer       {sdp, type, source, background, identity} -> {sdp, type, id, ...}
+POST /offer       {sdp, type, source, background, identity} or {sdp, type, watch: ID} -> {sdp, type, id, ...}
 GET /session/ID   counts and times              POST /session/ID     {background, emotion, intensity}
 DELETE /session/ID                              ends it at once
 GET /speak        a WebSocket through which a program speaks (PROTOCOL.md)
@@ -25,8 +25,9 @@ from engine.frames import FPS
 from engine.render.background import page_colour
 from engine.render.people import NAMES, person
 from engine.session import Engine
+from engine.stream.departure import Departure
 from engine.stream.guard import is_loopback, is_token, make_guard, read_token
-from engine.stream.offer import RequestError, read_colour, read_emotion, read_json, read_offer
+from engine.stream.offer import Offer, RequestError, read_colour, read_emotion, read_json, read_offer
 from engine.stream.protocol import ProtocolError, Start
 from engine.stream.socket import Sockets
 from engine.stream.speaker import Speaker
@@ -77,7 +78,7 @@ class Visitors:
         return web.json_response(
             {
                 "status": "ok",
-                "sessions": len(self.peers),
+                "sessions": sum(peer.host is None for peer in self.peers.values()),
                 "max_sessions": self.config.serve.max_sessions,
                 "device": self.engine.pipeline.description,
                 "executor": self.engine.pipeline.executor,
@@ -88,6 +89,8 @@ class Visitors:
 
     async def offer(self, request: web.Request) -> web.Response:
         offer = read_offer(await request.read())
+        if offer.watch is not None:
+            return await self.look_on(offer, offer.watch)
         loop = asyncio.get_running_loop()
         background = offer.background or self.config.render.background
         try:
@@ -96,7 +99,24 @@ class Visitors:
             )
         except SessionError as error:
             raise RequestError(503, str(error)) from None
-        peer = Peer(session, offer, self.config.serve, self.encoders)
+        peer = Peer(session, offer, self.config.serve, Departure(self.encoders, self.config.video))
+        peer.background = background
+        return await self.answer(peer)
+
+    async def look_on(self, offer: Offer, name: str) -> web.Response:
+        """One viewer more of a session that another has opened."""
+        hosts = [peer for peer in self.peers.values() if peer.host is None and peer.watch_id == name]
+        if not hosts:
+            raise RequestError(404, "there is no such session to look on at")
+        host = hosts[0]
+        if len(host.guests) >= self.config.serve.max_viewers:
+            raise RequestError(503, f"{self.config.serve.max_viewers} others look on already: serve.max_viewers")
+        peer = Peer(host.session, offer, self.config.serve, host.departure, host)
+        peer.background = host.background
+        host.guests.append(peer)
+        return await self.answer(peer)
+
+    async def answer(self, peer: Peer) -> web.Response:
         self.peers[peer.id] = peer
         peer.forget = self.forget
         try:
@@ -105,16 +125,18 @@ class Visitors:
             await peer.close()
             raise
         render = self.config.render
-        reply = {"sdp": answer, "type": "answer", "id": peer.id, "background": page_colour(background)}
-        reply |= {"identity": offer.identity or render.identity}
+        reply = {"sdp": answer, "type": "answer", "id": peer.id, "background": page_colour(peer.background)}
+        reply |= {"identity": peer.session.identity, "watch": peer.watch_id}
         reply |= {"width": render.size, "height": render.size, "fps": FPS, "synthetic": True}
         return web.json_response(reply)
 
     async def stats(self, request: web.Request) -> web.Response:
-        return web.json_response(self.find(request).stats())
+        return web.json_response(self.find(request.match_info["id"]).stats())
 
     async def change(self, request: web.Request) -> web.Response:
-        peer = self.find(request)
+        peer = self.find(request.match_info["id"])
+        if peer.host is not None:
+            raise RequestError(403, "who looks on cannot change the session")
         wanted = read_json(await request.read())
         emotion = read_emotion(wanted)
         if emotion is None or "background" in wanted:
@@ -124,12 +146,11 @@ class Visitors:
         return web.json_response({"status": "ok"})
 
     async def end(self, request: web.Request) -> web.Response:
-        await self.find(request).close()
+        await self.find(request.match_info["id"]).close()
         return web.json_response({"status": "ended"})
 
-    def find(self, request: web.Request) -> Peer:
-        """The peer of a request; RequestError 404, or 410 with the reason for one that has ended."""
-        name = request.match_info["id"]
+    def find(self, name: str) -> Peer:
+        """The peer of an id; RequestError 404, or 410 with the reason for one that has ended."""
         if name in self.peers:
             return self.peers[name]
         if name in self.ended:
@@ -141,14 +162,15 @@ class Visitors:
         token = read_token(self.config.serve)
         if token and not authorised and not is_token(start.token or "", token):
             raise ProtocolError("token", "a token is needed: Authorization: Bearer TOKEN, or in the start", fatal=True)
+        hosts = {name: peer for name, peer in self.peers.items() if peer.host is None}  # who looks on has no say
         if start.session is None:
-            if len(self.peers) == 1 and (token or is_loopback(self.config.serve.host)):
-                return next(iter(self.peers.values())).speaker
-            text = "name one: several are open" if len(self.peers) > 1 else "name one" if self.peers else "none is open"
+            if len(hosts) == 1 and (token or is_loopback(self.config.serve.host)):
+                return next(iter(hosts.values())).speaker
+            text = "name one: several are open" if len(hosts) > 1 else "name one" if hosts else "none is open"
             raise ProtocolError("session", f"no session: {text}", fatal=True)
-        if start.session not in self.peers:
+        if start.session not in hosts:
             raise ProtocolError("session", "there is no such session", fatal=True)
-        return self.peers[start.session].speaker
+        return hosts[start.session].speaker
 
     def forget(self, peer: Peer) -> None:
         self.peers.pop(peer.id, None)

@@ -8,28 +8,24 @@ from aiortc.mediastreams import MediaStreamError
 
 from engine.channel import Channel, Policy
 
+PICTURE_DEPTH = 4
 VOICE_DEPTH = 100  # packets: 2 s; a peer that takes none for so long is broken
 
 
 class PacketTrack(MediaStreamTrack):
     """A track fed with encoded packets by `send`; aiortc puts them on the wire as it gets them.
 
-    Pictures keep only the latest, the voice keeps all.
     due_ns: monotonic time at which the last packet taken was due, None before the first.
     """
 
-    def __init__(self, kind: str, depth: int, policy: Policy):
+    def __init__(self, kind: str, depth: int):
         super().__init__()
         self.kind = kind
         self.due_ns: int | None = None
-        self._packets: Channel[tuple[av.Packet, int]] = Channel(depth, policy)
-
-    @property
-    def dropped(self) -> int:
-        return self._packets.dropped
+        self._packets: Channel[tuple[av.Packet, int]] = Channel(depth, Policy.BLOCK)
 
     def send(self, packet: av.Packet, due_ns: int) -> None:
-        """From the event loop, at the moment of departure. ChannelFull if the peer takes no voice."""
+        """From the event loop, at the moment of departure. ChannelFull if the peer takes none."""
         self._packets.put_nowait((packet, due_ns))
 
     async def recv(self) -> Any:
@@ -46,4 +42,4 @@ class PacketTrack(MediaStreamTrack):
 
 def make_tracks() -> tuple[PacketTrack, PacketTrack]:
     """(picture, voice) tracks of one peer."""
-    return PacketTrack("video", 2, Policy.LATEST), PacketTrack("audio", VOICE_DEPTH, Policy.BLOCK)
+    return PacketTrack("video", PICTURE_DEPTH), PacketTrack("audio", VOICE_DEPTH)

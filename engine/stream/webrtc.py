@@ -1,6 +1,7 @@
 """One peer: its connection, the voice that comes, the picture and voice that go, and its end.
 
-Everything here runs on the event loop, except the picture encoders, which share a thread.
+A peer has a session of its own, or looks on at that of another, its host: then it gets the same packets, encoded
+once. Everything here runs on the event loop, except the picture encoders, which share a thread.
 """
 
 import asyncio
@@ -8,7 +9,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -29,13 +29,12 @@ from engine.stream.data_channel import listen
 from engine.stream.departure import Departure
 from engine.stream.encode import VOICE_LAG_NS
 from engine.stream.offer import Offer, RequestError
+from engine.stream.outlet import Outlet, pace
 from engine.stream.sample import speak_sample
 from engine.stream.speaker import Speaker
-from engine.stream.tracks import make_tracks
 from engine.stream.uplink import VoiceInlet
-from engine.stream.wiring import attach, on_keyframe_request, stamp_reports
+from engine.stream.wiring import attach, on_bandwidth_report, on_keyframe_request, stamp_reports
 
-CODECS = ("H264", "VP8")  # the first that the peer also has; H.264 costs less here
 STREAM_LABEL = "visema-synthetic"  # in the SDP: what comes is made by a machine
 WATCH_EVERY_S = 1.0
 CLOSE_TIMEOUT_S = 5.0
@@ -47,22 +46,31 @@ class Peer:
     """A browser (or any WebRTC peer) and its session.
 
     `connect` answers its offer; after that the peer lives until it closes, vanishes, or its session ends.
+    host: whose session and departure these are, None for its own. guests: the peers that look on.
     error: why it ended, or None. forget: called once, when everything is given back.
     """
 
-    def __init__(self, session: Session, offer: Offer, config: ServeSection, encoders: Executor):
+    def __init__(
+        self, session: Session, offer: Offer, config: ServeSection, departure: Departure, host: "Peer | None" = None
+    ):
         self.id = secrets.token_urlsafe(16)
+        self.watch_id = secrets.token_urlsafe(16) if host is None else host.watch_id  # who has this may only look on
         self.session = session
         self.offer = offer
         self.config = config
         self.error: str | None = None
         self.forget: Callable[[Peer], None] = lambda peer: None
         self.codec = ""
+        self.background = ""  # the colour that it began with
         # No STUN: nobody on the internet is told, and a local page needs none.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._departure = Departure(*make_tracks(), encoders)
-        self._microphone = VoiceInlet(self._hear if offer.source == "mic" else lambda samples: None)
-        self.speaker = Speaker(session, self.id, always=offer.source == "program")
+        self.departure = departure
+        self._outlet = Outlet(departure.request_keyframe)
+        self.host = host
+        self.guests: list[Peer] = []
+        speaks = offer.source == "mic" and host is None
+        self._microphone = VoiceInlet(self._hear if speaks else lambda samples: None)
+        self.speaker = Speaker(session, self.id, always=offer.source == "program") if host is None else host.speaker
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
 
@@ -72,18 +80,21 @@ class Peer:
 
     async def connect(self) -> str:
         """The SDP of the answer. RequestError 422 if the offer fits nothing; then close the peer."""
-        video = self._connection.addTransceiver(self._departure.picture, "sendonly")
-        audio = self._connection.addTransceiver(self._departure.voice, "sendrecv")
-        video.setCodecPreferences(_capabilities("video", (*CODECS, "rtx")))
+        video = self._connection.addTransceiver(self._outlet.picture, "sendonly")
+        audio = self._connection.addTransceiver(self._outlet.voice, "sendrecv")
+        video.setCodecPreferences(_capabilities("video", (*self.departure.codecs, "rtx")))
         audio.setCodecPreferences(_capabilities("audio", ("opus",)))
         for sender in (video.sender, audio.sender):
             sender._stream_id = STREAM_LABEL  # one label for both: receivers keep them in step
-        stamp_reports(video.sender, lambda: self._departure.picture.due_ns)
-        stamp_reports(audio.sender, lambda: self._departure.voice.due_ns, VOICE_LAG_NS)
-        on_keyframe_request(video.sender, self._departure.request_keyframe)
+        stamp_reports(video.sender, lambda: self._outlet.pictured_ns)
+        stamp_reports(audio.sender, lambda: self._outlet.voice.due_ns, VOICE_LAG_NS)
+        on_keyframe_request(video.sender, self._outlet.request_keyframe)
+        on_bandwidth_report(video.sender, self._outlet.report)
+        self._pace = lambda: pace(video.sender, self._outlet)
         attach(audio.receiver, self._microphone)
         self._connection.on("connectionstatechange", self._on_state)
-        self._connection.on("datachannel", lambda channel: listen(channel, self.speaker, self.config))
+        if self.host is None:
+            self._connection.on("datachannel", lambda channel: listen(channel, self.speaker, self.config))
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(self.offer.sdp, "offer"))
             await self._connection.setLocalDescription(await self._connection.createAnswer())
@@ -91,7 +102,7 @@ class Peer:
             log.info("an offer was refused: %r", error)
             raise RequestError(422, "the offer cannot be answered (no common codec, or not complete)") from None
         answer = self._connection.localDescription.sdp
-        self.codec = _first_video_codec(answer)
+        self.codec = self._outlet.codec = _first_video_codec(answer)
         self._start(self._watch())
         return answer
 
@@ -103,8 +114,12 @@ class Peer:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        self.session.close()
-        self.speaker.end(self.error)
+        if self.host is None:
+            self.session.close()
+            self.speaker.end(self.error)
+            await asyncio.gather(*(guest.close(self.error) for guest in list(self.guests)))
+        elif self in self.host.guests:
+            self.host.guests.remove(self)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -112,7 +127,9 @@ class Peer:
             await asyncio.wait_for(self._connection.close(), CLOSE_TIMEOUT_S)
         except TimeoutError:
             log.warning("a connection did not close in time")
-        self._departure.close()
+        self.departure.leave(self._outlet)
+        if self.host is None:
+            self.departure.close()
         self.forget(self)
 
     def set_background(self, colour: str) -> None:
@@ -121,7 +138,7 @@ class Peer:
 
     def stats(self) -> dict[str, Any]:
         """Counts and times for the page. latency_ms: from the last sample of a tick to its packets."""
-        departure, voice = self._departure, self._microphone.buffer
+        departure, voice = self.departure, self._microphone.buffer
         return {
             "state": self.state,
             "source": self.offer.source,
@@ -130,7 +147,10 @@ class Peer:
             "codec": self.codec,
             "latency_ms": departure.latency.percentiles(),
             "encode_ms": departure.encoding.percentiles(),
-            "pictures_dropped": departure.dropped,
+            "encoders": departure.encoder_names,
+            "bitrate_kbps": self._outlet.steering.rate // 1000,
+            "viewers": len(departure.outlets),
+            "pictures_dropped": departure.dropped + self._outlet.dropped,
             "late": departure.schedule.late,
             "silence_filled_ms": voice.silent * 1000 // VOICE_RATE_HZ,
             "sound_made_up_ms": voice.concealed * 1000 // VOICE_RATE_HZ,
@@ -163,15 +183,22 @@ class Peer:
 
     def _on_state(self) -> None:
         if self.state == "connected" and len(self._tasks) == 1:
-            self._start(self._departure.encode(self.session.moments, self.codec))
-            self._start(self._departure.depart())
-            self._start(self.speaker.speak())
-            if self.offer.source == "sample":
-                self._start(speak_sample(self._push))
-            elif self.offer.source == "mic":
-                self._start(self._microphone.run())
+            self._pace()
+            self.departure.join(self._outlet)
+            self._start(self._outlet.watch())
+            if self.host is None:
+                self._start_session()
         elif self.state in ("failed", "closed"):
             self._end(None)
+
+    def _start_session(self) -> None:
+        self._start(self.departure.encode(self.session.moments))
+        self._start(self.departure.depart())
+        self._start(self.speaker.speak())
+        if self.offer.source == "sample":
+            self._start(speak_sample(self._push))
+        elif self.offer.source == "mic":
+            self._start(self._microphone.run())
 
     def _push(self, samples: np.ndarray, captured_ns: int | None = None) -> None:
         if self.speaker.active:  # a program has the word

@@ -1,6 +1,6 @@
 """All that is done to the private parts of aiortc, and a check that they are there.
 
-aiortc has no door for a jitter buffer of one's own, for the request of a keyframe, for the contents of a sender's
+aiortc has no door for a jitter buffer of one's own, for a peer's requests and reports, for the contents of a sender's
 report. Each is one attribute or method, replaced on one object; another aiortc that keeps it elsewhere is refused at
 import, by name, rather than ignored.
 """
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import aiortc
 from aiortc import RTCRtpReceiver, RTCRtpSender
 from aiortc.clock import current_ntp_time
-from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
+from aiortc.rtp import RTCP_PSFB_APP, AnyRtcpPacket, RtcpPsfbPacket, RtcpSrPacket, RtpPacket, unpack_remb_fci
 
 _BUFFER = "_RTCRtpReceiver__jitter_buffer"
 _NEEDED = {
@@ -20,6 +20,7 @@ _NEEDED = {
     (RTCRtpSender, "_handle_rtcp_packet"): ("_send_keyframe",),
     (RTCRtpSender, "_run_rtcp"): ("_send_rtcp", "RtcpSrPacket"),
     (RTCRtpSender, "_next_encoded_frame"): ("pack",),
+    (RTCRtpSender, "_run_rtp"): ("transport", "_send_rtp", "_ssrc"),
 }
 
 
@@ -74,6 +75,23 @@ def stamp_reports(sender: RTCRtpSender, due_ns: Callable[[], int | None], lag_ns
         await send(packets)
 
     sender._send_rtcp = stamped  # type: ignore[method-assign]
+
+
+def on_bandwidth_report(sender: RTCRtpSender, call: Callable[[int], None]) -> None:
+    """Be told how many bits a second the peer's line carries (REMB); aiortc keeps that for its own encoder."""
+    take = sender._handle_rtcp_packet
+
+    async def told(packet: AnyRtcpPacket) -> None:
+        if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+            try:
+                bit_rate, sources = unpack_remb_fci(packet.fci)
+            except ValueError:  # another application's message
+                bit_rate, sources = 0, []
+            if sender._ssrc in sources:
+                call(bit_rate)
+        await take(packet)
+
+    sender._handle_rtcp_packet = told  # type: ignore[method-assign]
 
 
 def _ntp(monotonic_ns: int) -> int:
