@@ -123,6 +123,9 @@ class VideoSection(Section):
         return value
 
 
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
 class ServeSection(Section):
     """The page and its WebRTC peers. Loopback unless you say otherwise."""
 
@@ -135,11 +138,21 @@ class ServeSection(Section):
     vanish_timeout_s: float = Field(default=10.0, gt=0, le=120, description="a peer not heard of for so long is gone")
     allowed_hosts: tuple[str, ...] = Field(default=(), description="names under which browsers may call the page")
     allowed_origins: tuple[str, ...] = Field(default=(), description="other sites' pages that may use it (CORS)")
+    ice_servers: tuple[str, ...] = Field(default=(), description="stun:HOST:PORT, turn:USER:PASSWORD@HOST:PORT")
+    udp_ports: tuple[Port, Port] = Field(default=(0, 0), description="first and last for peers; 0, 0: any")
     token: str = Field(default="", pattern=r"^[\x21-\x7e]*$", description="that all must bring; or $VISEMA_TOKEN")
     max_programs: int = Field(default=8, ge=0, le=256, description="WebSockets that may be open at once")
     max_message_bytes: int = Field(default=262_144, ge=4_096, le=4_194_304, description="from a program")
     speech_queue_s: float = Field(default=30.0, ge=1, le=600, description="most speech that waits to be said")
     idle_timeout_s: float = Field(default=600.0, ge=1, le=86_400, description="a silent program is sent off then")
+
+
+    @field_validator("udp_ports")
+    @classmethod
+    def _ordered(cls, ports: tuple[int, int]) -> tuple[int, int]:
+        if ports[0] > ports[1] or (not ports[0] and ports[1]):
+            raise ValueError("first, then last")
+        return ports
 
 
 class Config(Section):

@@ -3,6 +3,7 @@
 GET /             the page                      GET /healthz         status, sessions, device
 GET /identities   who can be shown              GET /faces/NAME.jpg  their pictures
 POST /offer       {sdp, type, source, background, identity} or {sdp, type, watch: ID} -> {sdp, type, id, ...}
+GET /ice          STUN and TURN servers for the page
 GET /session/ID   counts and times              POST /session/ID     {background, emotion, intensity}
 DELETE /session/ID                              ends it at once
 GET /speak        a WebSocket through which a program speaks (PROTOCOL.md)
@@ -27,6 +28,7 @@ from engine.render.people import NAMES, person
 from engine.session import Engine
 from engine.stream.departure import Departure
 from engine.stream.guard import is_loopback, is_token, make_guard, read_token
+from engine.stream.ice import describe_servers, read_servers
 from engine.stream.offer import Offer, RequestError, read_colour, read_emotion, read_json, read_offer
 from engine.stream.protocol import ProtocolError, Start
 from engine.stream.socket import Sockets
@@ -67,6 +69,9 @@ class Visitors:
             for name in pipeline.identities
         ]
         return web.json_response({"default": self.config.render.identity, "identities": people})
+
+    async def ice(self, request: web.Request) -> web.Response:
+        return web.json_response({"iceServers": describe_servers(self.config.serve)})
 
     async def face(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
@@ -195,6 +200,7 @@ def make_app(engine: Engine, config: Config) -> web.Application:
             web.get("/healthz", visitors.health),
             web.get("/identities", visitors.identities),
             web.get("/faces/{name}.jpg", visitors.face),
+            web.get("/ice", visitors.ice),
             web.post("/offer", visitors.offer),
             web.get("/session/{id}", visitors.stats),
             web.post("/session/{id}", visitors.change),
@@ -209,6 +215,7 @@ def make_app(engine: Engine, config: Config) -> web.Application:
 
 def serve(config: Config) -> None:
     """Serve until Ctrl-C or SIGTERM; prints the URL once the engine is warm. DeviceError if the port is taken."""
+    read_servers(config.serve)  # what is wrong with them is said before anything is loaded
     print("Loading the face ...", flush=True)
     engine = Engine(config)
     engine.start()

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from aiortc import (
-    RTCConfiguration,
     RTCPeerConnection,
     RTCRtpCodecCapability,
     RTCRtpSender,
@@ -28,6 +27,7 @@ from engine.session import Session
 from engine.stream.data_channel import listen
 from engine.stream.departure import Departure
 from engine.stream.encode import VOICE_LAG_NS
+from engine.stream.ice import make_configuration, ports_within
 from engine.stream.offer import Offer, RequestError
 from engine.stream.outlet import Outlet, pace
 from engine.stream.sample import speak_sample
@@ -62,8 +62,7 @@ class Peer:
         self.forget: Callable[[Peer], None] = lambda peer: None
         self.codec = ""
         self.background = ""  # the colour that it began with
-        # No STUN: nobody on the internet is told, and a local page needs none.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection = RTCPeerConnection(make_configuration(config))
         self.departure = departure
         self._outlet = Outlet(departure.request_keyframe)
         self.host = host
@@ -97,11 +96,14 @@ class Peer:
             self._connection.on("datachannel", lambda channel: listen(channel, self.speaker, self.config))
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(self.offer.sdp, "offer"))
-            await self._connection.setLocalDescription(await self._connection.createAnswer())
+            with ports_within(*self.config.udp_ports):
+                await self._connection.setLocalDescription(await self._connection.createAnswer())
         except Exception as error:  # aiortc raises many kinds for what peers may send
             log.info("an offer was refused: %r", error)
             raise RequestError(422, "the offer cannot be answered (no common codec, or not complete)") from None
         answer = self._connection.localDescription.sdp
+        if "a=candidate:" not in answer:
+            raise RequestError(503, "no UDP port is free for another peer (serve.udp_ports)")
         self.codec = self._outlet.codec = _first_video_codec(answer)
         self._start(self._watch())
         return answer
