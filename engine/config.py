@@ -133,6 +133,8 @@ class ServeSection(Section):
     port: int = Field(default=8080, ge=0, le=65535, description="0 picks a free one")
     max_sessions: int = Field(default=2, ge=1, le=64)
     max_viewers: int = Field(default=8, ge=0, le=256, description="who may look on at another's session")
+    most_load: float = Field(default=0.9, ge=0, le=1, description="of the compute thread by all sessions; 0: any")
+    when_busy: Literal["refuse", "degrade"] = Field(default="refuse", description="or fewer pictures for the next one")
     max_body_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)
     connect_timeout_s: float = Field(default=20.0, gt=0, le=120)
     vanish_timeout_s: float = Field(default=10.0, gt=0, le=120, description="a peer not heard of for so long is gone")
@@ -140,6 +142,8 @@ class ServeSection(Section):
     allowed_origins: tuple[str, ...] = Field(default=(), description="other sites' pages that may use it (CORS)")
     ice_servers: tuple[str, ...] = Field(default=(), description="stun:HOST:PORT, turn:USER:PASSWORD@HOST:PORT")
     udp_ports: tuple[Port, Port] = Field(default=(0, 0), description="first and last for peers; 0, 0: any")
+    log: Literal["text", "json"] = Field(default="text", description="lines for people, or JSON lines for machines")
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
     token: str = Field(default="", pattern=r"^[\x21-\x7e]*$", description="that all must bring; or $VISEMA_TOKEN")
     max_programs: int = Field(default=8, ge=0, le=256, description="WebSockets that may be open at once")
     max_message_bytes: int = Field(default=262_144, ge=4_096, le=4_194_304, description="from a program")

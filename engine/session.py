@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.admission import Cost, admit, relieve
 from engine.audio import AudioBlock, Rechunker
 from engine.config import Config, shows_alpha
 from engine.errors import ConfigError, PluginError, SessionError
@@ -37,6 +38,7 @@ class Session:
     """One voice and its face. All methods may be called from the event loop; none of them waits.
 
     identity: who is shown. moments: what comes out, closed after `finish` or with the error that ended the session.
+    interval: ticks from picture to picture, 1 unless the machine is too busy for more.
     end: sample of the 48 kHz media timeline at which the sound pushed so far ends.
     """
 
@@ -54,6 +56,7 @@ class Session:
         self.moments = Outlet(UNREAD_MOMENTS, loop)
         self._ended = False
         self.closed = False
+        self.interval = 1
         self.ticks = 0
 
     def push(self, block: AudioBlock) -> None:
@@ -120,6 +123,7 @@ class Session:
         return {
             "ticks": self.ticks,
             "waiting_ticks": len(self._ticks),
+            "picture_interval": self.interval,
             "skipped_pictures": self._performer.skipped,
             "lookahead_ms": self.lookahead_ms,
         }
@@ -135,7 +139,7 @@ class Session:
         self._rechunk()
         if self._ticks:
             tick = self._ticks.popleft()
-            moment = self._performer.step(tick, draw=len(self._ticks) < LATE_TICKS)
+            moment = self._performer.step(tick, draw=self._draws())
             self.ticks += 1
             if moment is not None:
                 self.moments.put_nowait(moment)
@@ -144,6 +148,9 @@ class Session:
                 self.moments.put_nowait(moment)
             self.close()
         return bool(self._ticks or self._blocks)
+
+    def _draws(self) -> bool:
+        return len(self._ticks) < LATE_TICKS and self.ticks % self.interval == 0
 
     def _rechunk(self) -> None:
         while self._blocks:
@@ -204,20 +211,20 @@ class Engine:
         loop: asyncio.AbstractEventLoop | None = None,
         identity: str | None = None,
     ) -> Session:
-        """A new session; SessionError when as many are open as config.serve.max_sessions allows.
+        """A new session; Refused when as many are open as config.serve allows, or as this machine bears.
 
         identity: who is shown, None for the configured person; ConfigError: nobody of that name.
         """
         self.pipeline.renderer_of(identity)  # slow the first time: not while others wait for the lock
+        serve = self.config.serve
         with self._lock:
-            if len(self.sessions) >= self.config.serve.max_sessions:
-                raise SessionError(
-                    f"all {self.config.serve.max_sessions} sessions are taken; try again later, "
-                    "or raise serve.max_sessions"
-                )
+            intervals = [session.interval for session in self.sessions]
+            degrade = serve.when_busy == "degrade"
+            interval = admit(self.cost(), intervals, serve.max_sessions, serve.most_load, degrade)
             self._opened += 1
             chosen = self.config.engine.seed + self._opened - 1 if seed is None else seed
             session = Session(self, Performer(self.pipeline, chosen, background, identity), loop)
+            session.interval = interval
             self.sessions.append(session)
         return session
 
@@ -226,6 +233,14 @@ class Engine:
         with self._lock:
             if session in self.sessions:
                 self.sessions.remove(session)
+                better = relieve(self.cost(), [one.interval for one in self.sessions], self.config.serve.most_load)
+                for one, interval in zip(self.sessions, better, strict=True):
+                    one.interval = interval
+
+    def cost(self) -> Cost:
+        """What a tick was measured to take here of late, half of the ticks more."""
+        p50 = {part: timings.percentiles()["p50"] for part, timings in self.pipeline.timings.items()}
+        return Cost(p50["features"] + p50["motion"], p50["render"])
 
     def wake(self) -> None:
         self._wake.set()

@@ -16,7 +16,7 @@ LEAD_IN_NS = 1_000_000  # live timelines begin 1 ms early, see Session
 
 @pytest.fixture(scope="module")
 def engine():
-    engine = Engine(parse_config({"render": {"size": 64}, "serve": {"max_sessions": 2}}))
+    engine = Engine(parse_config({"render": {"size": 64}, "serve": {"max_sessions": 2, "most_load": 0}}))
     engine.start()
     yield engine
     engine.close()

@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.metrics import Histogram, Timings
@@ -106,7 +106,7 @@ class Text:
 def expose(
     totals: Totals,
     stages: Mapping[str, Timings],
-    sessions: list[tuple[Mapping[str, Any], Mapping[str, Timings]]],
+    sessions: Sequence[tuple[Mapping[str, Any], Mapping[str, Timings]]],
     gauges: Mapping[str, tuple[float, str]],
 ) -> str:
     """The whole text. stages: timings of the pipeline's parts. sessions: stats and timings of the open ones.

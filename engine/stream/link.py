@@ -4,6 +4,7 @@ PROTOCOL.md describes it from the program's side.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ MESSAGES_PER_S, MESSAGES_AT_ONCE = 500, 2_000
 START_WITHIN_S = 10.0
 MOST_MARKS = 1_000  # marks and utterances that wait
 PAUSE_AT, RESUME_AT = 0.5, 0.25  # shares of the queue at which the program is asked to wait, and to go on
+
+SHOWN = 6  # characters of a session's id in logs: who knows all of it may change the session
+log = logging.getLogger(__name__)
 
 Find = Callable[[protocol.Start], Speaker]
 Send = Callable[[dict[str, Any]], None]
@@ -116,6 +120,7 @@ class Link:
         """The carrier has gone."""
         self.over.set()
         if self._program is not None:
+            log.info("a program has left", extra={"session": self._program.speaker.name[:SHOWN]})
             self._program.speaker.leave()
             self._program = None
 
@@ -140,6 +145,10 @@ class Link:
                 self._answer("emotion", message.id, weights=message.weights, intensity=message.intensity)
             case protocol.AskState():
                 self._answer("state", message.id, **self._speaker().state())
+            case protocol.Seen():
+                if self._own is None:
+                    raise ProtocolError("message", "only a viewer sees")
+                self._own.seen(message.av_offset_ms)
             case protocol.Stop():
                 self._answer("stopped", message.id)
                 self.over.set()
@@ -162,6 +171,7 @@ class Link:
         decoder = make_decoder(message.format, message.rate_hz)
         first = speaker.take(self._on_event, message.buffer_ms * VOICE_RATE_HZ // 1000)
         self._program = _Program(speaker, decoder, first, message.ack_ms / 1000)
+        log.info("a program speaks", extra={"session": speaker.name[:SHOWN], "format": message.format})
         self._answer(
             "started", message.id, version=protocol.VERSION, format=message.format, rate_hz=decoder.rate_hz, fps=FPS,
             utterance=first, emotions=list(EMOTIONS) if speaker.session.emotional else [],

@@ -94,13 +94,20 @@ class AskState(Message):
     type: Literal["state"]
 
 
+class Seen(Message):
+    """From a viewer's page: how far sound comes before picture there."""
+
+    type: Literal["seen"]
+    av_offset_ms: float = Field(ge=-10_000, le=10_000, allow_inf_nan=False)
+
+
 class Stop(Message):
     """Leave; what was flushed is still said."""
 
     type: Literal["stop"]
 
 
-AnyMessage = Start | MarkHere | Flush | Interrupt | SetEmotion | AskState | Stop
+AnyMessage = Start | MarkHere | Flush | Interrupt | SetEmotion | AskState | Seen | Stop
 _ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])
 
 

@@ -3,6 +3,7 @@
 GET /             the page                      GET /healthz         status, sessions, device
 GET /identities   who can be shown              GET /faces/NAME.jpg  their pictures
 POST /offer       {sdp, type, source, background, identity} or {sdp, type, watch: ID} -> {sdp, type, id, ...}
+GET /metrics      counts and histograms for Prometheus
 GET /ice          STUN and TURN servers for the page
 GET /session/ID   counts and times              POST /session/ID     {background, emotion, intensity}
 DELETE /session/ID                              ends it at once
@@ -20,15 +21,19 @@ from typing import Any
 
 from aiohttp import web
 
+from engine.admission import Refused
 from engine.config import Config
-from engine.errors import DeviceError, SessionError
-from engine.frames import FPS
+from engine.errors import DeviceError
+from engine.frames import FPS, VOICE_RATE_HZ
+from engine.logs import write_logs
 from engine.render.background import page_colour
 from engine.render.people import NAMES, person
 from engine.session import Engine
 from engine.stream.departure import Departure
+from engine.stream.exporter import CONTENT_TYPE, Totals, expose
 from engine.stream.guard import is_loopback, is_token, make_guard, read_token
 from engine.stream.ice import describe_servers, read_servers
+from engine.stream.link import SHOWN
 from engine.stream.offer import Offer, RequestError, read_colour, read_emotion, read_json, read_offer
 from engine.stream.protocol import ProtocolError, Start
 from engine.stream.socket import Sockets
@@ -52,6 +57,7 @@ class Visitors:
         self.engine = engine
         self.config = config
         self.peers: dict[str, Peer] = {}
+        self.totals = Totals()
         self.ended: OrderedDict[str, str | None] = OrderedDict()
         self.encoders = ThreadPoolExecutor(1, "visema-encode")
         self.sockets = Sockets(self.speaker, config.serve)
@@ -92,6 +98,22 @@ class Visitors:
             }
         )
 
+    async def metrics(self, request: web.Request) -> web.Response:
+        pipeline, peers, serve = self.engine.pipeline, self.hosts, self.config.serve
+        load = sum(self.engine.cost().load(peer.session.interval) for peer in peers)
+        gauges = {
+            "sessions": (len(peers), "open sessions"),
+            "viewers": (len(self.peers), "connected viewers, of whom some look on at another's session"),
+            "sessions_most": (serve.max_sessions, "sessions that may be open"),
+            "programs": (len(self.sockets), "open WebSockets of programs"),
+            "load_ratio": (load, "share of the compute thread that the open sessions take"),
+            "waiting_ticks": (sum(peer.session.stats()["waiting_ticks"] for peer in peers), "ticks not computed yet"),
+            "speech_queued_seconds": (sum(peer.speaker.queue.waiting for peer in peers) / VOICE_RATE_HZ, "to be said"),
+        }
+        sessions = [(peer.stats(), peer.timings) for peer in peers]
+        text = expose(self.totals, pipeline.timings, sessions, gauges)
+        return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
     async def offer(self, request: web.Request) -> web.Response:
         offer = read_offer(await request.read())
         if offer.watch is not None:
@@ -102,7 +124,9 @@ class Visitors:
             session = await asyncio.to_thread(
                 self.engine.open_session, background=background, loop=loop, identity=offer.identity
             )
-        except SessionError as error:
+        except Refused as error:
+            self.totals.refused[error.reason] += 1
+            log.info("a session was refused", extra={"reason": error.reason, "sessions": len(self.peers)})
             raise RequestError(503, str(error)) from None
         peer = Peer(session, offer, self.config.serve, Departure(self.encoders, self.config.video))
         peer.background = background
@@ -110,7 +134,7 @@ class Visitors:
 
     async def look_on(self, offer: Offer, name: str) -> web.Response:
         """One viewer more of a session that another has opened."""
-        hosts = [peer for peer in self.peers.values() if peer.host is None and peer.watch_id == name]
+        hosts = [peer for peer in self.hosts if peer.watch_id == name]
         if not hosts:
             raise RequestError(404, "there is no such session to look on at")
         host = hosts[0]
@@ -124,6 +148,10 @@ class Visitors:
     async def answer(self, peer: Peer) -> web.Response:
         self.peers[peer.id] = peer
         peer.forget = self.forget
+        if peer.host is None:
+            peer.speaker.seen = self.totals.offsets_ms.add
+            self.totals.opened += 1
+            log.info("a session was opened", extra={"session": peer.id[:SHOWN], "source": peer.offer.source})
         try:
             answer = await peer.connect()
         except BaseException:
@@ -162,6 +190,11 @@ class Visitors:
             raise RequestError(410, self.ended[name] or "the session has ended")
         raise RequestError(404, "there is no such session")
 
+    @property
+    def hosts(self) -> list[Peer]:
+        """The peers that opened a session; the others look on."""
+        return [peer for peer in self.peers.values() if peer.host is None]
+
     def speaker(self, start: Start, authorised: bool) -> Speaker:
         """The speaker that a program asks for; ProtocolError without the token or such a session."""
         token = read_token(self.config.serve)
@@ -179,6 +212,9 @@ class Visitors:
 
     def forget(self, peer: Peer) -> None:
         self.peers.pop(peer.id, None)
+        if peer.host is None:
+            self.totals.keep(peer.stats(), peer.timings)
+            log.info("a session has ended", extra={"session": peer.id[:SHOWN], "error": peer.error, **_numbers(peer)})
         self.ended[peer.id] = peer.error
         while len(self.ended) > ENDED_KEPT:
             self.ended.popitem(last=False)
@@ -187,6 +223,12 @@ class Visitors:
         self.sockets.close()
         await asyncio.gather(*(peer.close() for peer in list(self.peers.values())))
         self.encoders.shutdown(wait=False)
+
+
+def _numbers(peer: Peer) -> dict[str, Any]:
+    """What is worth a line when a session ends."""
+    stats = peer.stats()
+    return {key: stats[key] for key in ("ticks", "skipped_pictures", "pictures_dropped", "late") if key in stats}
 
 
 def make_app(engine: Engine, config: Config) -> web.Application:
@@ -205,6 +247,7 @@ def make_app(engine: Engine, config: Config) -> web.Application:
             web.get("/session/{id}", visitors.stats),
             web.post("/session/{id}", visitors.change),
             web.delete("/session/{id}", visitors.end),
+            web.get("/metrics", visitors.metrics),
             web.get("/speak", visitors.sockets.serve),
             web.get("/{name}", visitors.page),
         ]
@@ -215,6 +258,7 @@ def make_app(engine: Engine, config: Config) -> web.Application:
 
 def serve(config: Config) -> None:
     """Serve until Ctrl-C or SIGTERM; prints the URL once the engine is warm. DeviceError if the port is taken."""
+    write_logs(config.serve.log, config.serve.log_level)
     read_servers(config.serve)  # what is wrong with them is said before anything is loaded
     print("Loading the face ...", flush=True)
     engine = Engine(config)

@@ -32,7 +32,8 @@ Listener = Callable[[Reached | Spoken | Ended], None]
 class Speaker:
     """Speech of one program at a time, or silence.
 
-    name: of the session, as programs call it. always: also gives silence while no program is here (a session
+    name: of the session, as programs call it. seen: takes what a viewer's page reports of sound against picture (ms).
+    always: also gives silence while no program is here (a session
     without any other voice).
     """
 
@@ -40,7 +41,10 @@ class Speaker:
         self.session = session
         self.name = name
         self.queue = SpeechQueue()
+        self.seen: Callable[[float], None] = lambda offset_ms: None
         self.channel = False  # whether a data channel is open
+        self.interrupts = 0
+        self._dropped = 0  # samples that were interrupted, which the queue counts as heard
         self._always = always
         self._listener: Listener | None = None
         self._begun_ns: int | None = None
@@ -76,12 +80,25 @@ class Speaker:
     def interrupt(self) -> Interrupted:
         """Stop now: nothing that was not let out is heard or shown any more."""
         self._hear(self.session.hush())
-        return self.queue.interrupt()
+        report = self.queue.interrupt()
+        self.interrupts += 1
+        self._dropped += report.dropped
+        return report
 
     def end(self, reason: str | None) -> None:
         """The session is over: the program is told."""
         if self._listener is not None:
             self._listener(Ended(reason))
+
+    def stats(self) -> dict[str, Any]:
+        """Counts since the session began, for its viewers and for /metrics."""
+        return {
+            "program": self.taken,
+            "queued_s": round(self.queue.waiting / VOICE_RATE_HZ, 3),
+            "spoken_ms": (self.queue.heard - self._dropped) * 1000 // VOICE_RATE_HZ,
+            "underruns": self.queue.underruns,
+            "interrupts": self.interrupts,
+        }
 
     def state(self) -> dict[str, Any]:
         """Of the session, for programs."""

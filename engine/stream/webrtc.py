@@ -23,6 +23,7 @@ from aiortc.sdp import SessionDescription
 from engine.audio import AudioBlock
 from engine.config import ServeSection
 from engine.frames import VOICE_RATE_HZ
+from engine.metrics import Timings
 from engine.session import Session
 from engine.stream.data_channel import listen
 from engine.stream.departure import Departure
@@ -138,14 +139,18 @@ class Peer:
         """ConfigError if there is no such colour."""
         self.session.set_background(colour)
 
+    @property
+    def timings(self) -> dict[str, Timings]:
+        """Histograms of this session, named as in `exporter.HISTOGRAMS`."""
+        return {"encode": self.departure.encoding, "latency": self.departure.latency}
+
     def stats(self) -> dict[str, Any]:
         """Counts and times for the page. latency_ms: from the last sample of a tick to its packets."""
         departure, voice = self.departure, self._microphone.buffer
         return {
             "state": self.state,
             "source": self.offer.source,
-            "program": self.speaker.taken,
-            "queued_s": self.speaker.state()["queued_s"],
+            **self.speaker.stats(),
             "codec": self.codec,
             "latency_ms": departure.latency.percentiles(),
             "encode_ms": departure.encoding.percentiles(),
