@@ -11,7 +11,7 @@ from engine.errors import SessionError
 from engine.frames import TICK_MS, Moment
 from engine.metrics import Timings
 from engine.stream.bitrate import begin_steering
-from engine.stream.encode import VIDEO_TICK, PictureEncoder, VoiceEncoder, fitting_bit_rate
+from engine.stream.encode import VIDEO_TICK, VOICE_LAG_NS, PictureEncoder, VoiceEncoder, fitting_bit_rate
 from engine.stream.outlet import Outlet
 from engine.stream.pacing import MS, Schedule, schedule_departure
 
@@ -25,6 +25,8 @@ CODECS = {"auto": ("H264", "VP8"), "h264": ("H264",), "vp8": ("VP8",)}  # the fi
 class Departure:
     """The downlink of one session: its encoders, its timetable, and those who look at it.
 
+    Media time has one clock, which began with the first departure and runs on with the samples of the voice: what is
+    sent is stamped with its place there, whenever it really leaves.
     latency, encoding: from the last sample of a tick to its departure; what encoding took, in ms.
     """
 
@@ -38,7 +40,8 @@ class Departure:
         self._pictures: dict[str, PictureEncoder] = {}
         self._wanted_whole: set[str] = set()
         self._last_whole_ns: dict[str, int] = {}
-        self._waiting: Channel[tuple[int, str, Any]] = Channel(DEPTH, Policy.BLOCK)
+        self._zero_ns: int | None = None
+        self._waiting: Channel[tuple[int, int, str, Any]] = Channel(DEPTH, Policy.BLOCK)
 
     @property
     def dropped(self) -> int:
@@ -118,9 +121,12 @@ class Departure:
         media_ns = moment.audio.index * TICK_MS * MS
         self.schedule, due_ns = schedule_departure(self.schedule, media_ns, ready_ns)
         self.latency.add_ns(max(due_ns, ready_ns) - moment.audio.captured_ns)
-        packets = [(due_ns, VOICE, voice[0])]
-        packets += [(due_ns, codec, packet) for codec, packet in pictures if packet is not None]
-        packets.append((due_ns + TICK_MS * MS // 2, VOICE, voice[1]))
+        self._zero_ns = due_ns - media_ns if self._zero_ns is None else self._zero_ns
+        stamp_ns, half_ns = self._zero_ns + media_ns, TICK_MS * MS // 2
+        # What is heard is older than its timestamp by the encoder's look-ahead.
+        packets = [(due_ns, stamp_ns - VOICE_LAG_NS, VOICE, voice[0])]
+        packets += [(due_ns, stamp_ns, codec, packet) for codec, packet in pictures if packet is not None]
+        packets.append((due_ns + half_ns, stamp_ns - VOICE_LAG_NS + half_ns, VOICE, voice[1]))
         try:
             for item in packets:
                 self._waiting.put_nowait(item)
@@ -129,15 +135,15 @@ class Departure:
 
     async def depart(self) -> None:
         """Packets leave in order, each at its time: those of one tick together."""
-        async for due_ns, codec, packet in self._waiting:
+        async for due_ns, stamp_ns, codec, packet in self._waiting:
             wait_ns = due_ns - time.monotonic_ns()
             if wait_ns > 0:
                 await asyncio.sleep(wait_ns / 1e9)
             for outlet in self.outlets:
                 if codec == VOICE:
-                    outlet.send_voice(packet, due_ns)
+                    outlet.send_voice(packet, stamp_ns)
                 elif outlet.codec == codec:
-                    outlet.send_picture(packet, due_ns)
+                    outlet.send_picture(packet, stamp_ns)
 
     def close(self) -> None:
         self._waiting.close()

@@ -29,7 +29,7 @@ class Outlet:
         self.codec = ""
         self.dropped = 0
         self.steering: Steering = begin_steering(0)
-        self.pictured_ns: int | None = None  # when the last picture of which something was sent was due
+        self.pictured_ns: int | None = None  # stamp of the last picture of which something was sent
         self._on_keyframe = on_keyframe
         self._whole = False  # has seen a keyframe, and every picture since
         self._broken = asyncio.Event()
@@ -39,22 +39,22 @@ class Outlet:
         """The viewer has lost the picture."""
         self._on_keyframe(self)
 
-    def send_picture(self, packet: Any, due_ns: int) -> None:
+    def send_picture(self, packet: Any, stamp_ns: int) -> None:
         """Pictures that cannot be decoded are not sent: those before the first keyframe, or after one was dropped."""
         if not (self._whole or packet.is_keyframe):
             self.dropped += 1
             return
         try:
-            self.picture.send(packet, due_ns)
+            self.picture.send(packet, stamp_ns)
             self._whole = True
         except ChannelFull:
             self.dropped += 1
             self._whole = False
             self.request_keyframe()
 
-    def send_voice(self, packet: Any, due_ns: int) -> None:
+    def send_voice(self, packet: Any, stamp_ns: int) -> None:
         try:
-            self.voice.send(packet, due_ns)
+            self.voice.send(packet, stamp_ns)
         except ChannelFull:
             self._broken.set()
 
@@ -102,7 +102,7 @@ class PacedTransport:
                 await asyncio.sleep(wait_ns / 1e9)
         await self._transport._send_rtp(data)
         if not is_rtcp(data):
-            self._outlet.pictured_ns = self._outlet.picture.due_ns
+            self._outlet.pictured_ns = self._outlet.picture.stamp_ns
 
 
 def pace(sender: RTCRtpSender, outlet: Outlet) -> None:

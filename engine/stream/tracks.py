@@ -15,22 +15,22 @@ VOICE_DEPTH = 100  # packets: 2 s; a peer that takes none for so long is broken
 class PacketTrack(MediaStreamTrack):
     """A track fed with encoded packets by `send`; aiortc puts them on the wire as it gets them.
 
-    due_ns: monotonic time at which the last packet taken was due, None before the first.
+    stamp_ns: place of the last packet taken on the media clock, None before the first.
     """
 
     def __init__(self, kind: str, depth: int):
         super().__init__()
         self.kind = kind
-        self.due_ns: int | None = None
+        self.stamp_ns: int | None = None
         self._packets: Channel[tuple[av.Packet, int]] = Channel(depth, Policy.BLOCK)
 
-    def send(self, packet: av.Packet, due_ns: int) -> None:
+    def send(self, packet: av.Packet, stamp_ns: int) -> None:
         """From the event loop, at the moment of departure. ChannelFull if the peer takes none."""
-        self._packets.put_nowait((packet, due_ns))
+        self._packets.put_nowait((packet, stamp_ns))
 
     async def recv(self) -> Any:
         try:
-            packet, self.due_ns = await self._packets.get()
+            packet, self.stamp_ns = await self._packets.get()
             return packet
         except StopAsyncIteration:
             raise MediaStreamError from None

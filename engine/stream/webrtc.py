@@ -27,7 +27,6 @@ from engine.metrics import Timings
 from engine.session import Session
 from engine.stream.data_channel import listen
 from engine.stream.departure import Departure
-from engine.stream.encode import VOICE_LAG_NS
 from engine.stream.ice import make_configuration, ports_within
 from engine.stream.offer import Offer, RequestError
 from engine.stream.outlet import Outlet, pace
@@ -87,7 +86,7 @@ class Peer:
         for sender in (video.sender, audio.sender):
             sender._stream_id = STREAM_LABEL  # one label for both: receivers keep them in step
         stamp_reports(video.sender, lambda: self._outlet.pictured_ns)
-        stamp_reports(audio.sender, lambda: self._outlet.voice.due_ns, VOICE_LAG_NS)
+        stamp_reports(audio.sender, lambda: self._outlet.voice.stamp_ns)
         on_keyframe_request(video.sender, self._outlet.request_keyframe)
         on_bandwidth_report(video.sender, self._outlet.report)
         self._pace = lambda: pace(video.sender, self._outlet)

@@ -7,7 +7,7 @@ import, by name, rather than ignored.
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiortc
 from aiortc import RTCRtpReceiver, RTCRtpSender
@@ -37,6 +37,7 @@ def check_aiortc() -> None:
 
 
 check_aiortc()
+_NTP_ZERO = current_ntp_time() - (time.monotonic_ns() << 32) // 1_000_000_000
 
 
 class Inlet(Protocol):
@@ -57,21 +58,20 @@ def on_keyframe_request(sender: RTCRtpSender, call: Callable[[], None]) -> None:
     sender._send_keyframe = call  # type: ignore[method-assign]
 
 
-def stamp_reports(sender: RTCRtpSender, due_ns: Callable[[], int | None], lag_ns: int = 0) -> None:
-    """Let a sender's reports pair media time with the time that was due, not with the time of sending.
+def stamp_reports(sender: RTCRtpSender, stamp_ns: Callable[[], int | None]) -> None:
+    """Let a sender's reports pair media time with the media clock, not with the time of sending.
 
     aiortc pairs the last packet with the moment it left. On a busy machine that moment comes late, by
     another amount for picture and voice, and the receiver would believe the difference.
-    due_ns: gives the monotonic time at which the last packet was due. lag_ns: by how much the content of a packet is
-    older than its timestamp says (an encoder's look-ahead).
+    stamp_ns: gives the place of the last packet on the media clock, as monotonic time.
     """
     send = sender._send_rtcp
 
     async def stamped(packets: list[AnyRtcpPacket]) -> None:
-        at_ns: Any = due_ns()
+        at_ns = stamp_ns()
         for packet in packets:
             if isinstance(packet, RtcpSrPacket) and at_ns is not None:
-                packet.sender_info.ntp_timestamp = _ntp(at_ns - lag_ns)
+                packet.sender_info.ntp_timestamp = _ntp(at_ns)
         await send(packets)
 
     sender._send_rtcp = stamped  # type: ignore[method-assign]
@@ -95,6 +95,5 @@ def on_bandwidth_report(sender: RTCRtpSender, call: Callable[[int], None]) -> No
 
 
 def _ntp(monotonic_ns: int) -> int:
-    """64-bit NTP time (32.32 seconds) of a monotonic time."""
-    ago_ns = time.monotonic_ns() - monotonic_ns
-    return current_ntp_time() - (ago_ns << 32) // 1_000_000_000
+    """64-bit NTP time (32.32 seconds) of a monotonic time; however the wall clock is set, it runs on evenly."""
+    return _NTP_ZERO + (monotonic_ns << 32) // 1_000_000_000
