@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _guarded(lambda: _bench_encoder(arguments[2:]))
     if arguments[:2] == ["bench", "quality"]:
         return _guarded(lambda: _bench_quality(arguments[2:]))
+    if arguments[:1] == ["bench"] and arguments[1:2] not in ([], ["render"], ["-h"], ["--help"]):
+        return _guarded(lambda: _bench_harness(arguments[1:]))
     parser = make_parser()
     options = parser.parse_args(arguments)
     if not hasattr(options, "run"):
@@ -122,8 +124,8 @@ def make_parser() -> argparse.ArgumentParser:
     identities.add_argument("--picture", metavar="OUT.png", help="draw them")
 
     bench = _add(commands, "bench", "milliseconds per picture or tick; quality of lips", _bench, [common, picture])
-    bench.add_argument("what", metavar="WHAT", choices=("render", "encoder", "quality"),
-                       help="render; encoder and quality (own options)")
+    bench.add_argument("what", metavar="WHAT", choices=("render", "encoder", "quality", "latency"),
+                       help="render; with options of their own (`visema bench latency --help`): latency, encoder, quality")
     bench.add_argument("--json", metavar="FILE.json", help="write the figures")
     bench.add_argument("--pictures", type=int, default=100, metavar="N", help="how many are drawn (default 100)")
     bench.add_argument("--threads", type=int, metavar="N", help="that draw (default: render.threads)")
@@ -237,6 +239,12 @@ def _weights(arguments: list[str]) -> int:
 
 def _bench_encoder(arguments: list[str]) -> None:
     from engine.bench_encoder import main
+
+    main(arguments)
+
+
+def _bench_harness(arguments: list[str]) -> None:
+    from benchmarks.harness.command import main
 
     main(arguments)
 

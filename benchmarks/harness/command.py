@@ -1,0 +1,62 @@
+"""`visema bench NAME`: the options that all benchmarks of the harness share, and what becomes of their results."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from benchmarks.harness.report import Result, print_result, to_html, to_json, to_trace
+from engine.config import load_config
+from engine.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Where it is (a module with a function of this config and these seconds), and how long it runs by itself."""
+
+    place: str
+    function: str
+    seconds: float
+    text: str
+
+    def load(self) -> Callable[..., Result]:
+        return getattr(import_module(f"benchmarks.harness.{self.place}"), self.function)
+
+
+BENCHMARKS = {
+    "latency": Benchmark("latency", "bench_latency", 60.0, "marked voice in, stamped picture out: percentiles, stages"),
+}
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run one benchmark and write what was asked for. ConfigError, DeviceError, SessionError with a clear text."""
+    parser = argparse.ArgumentParser(prog="visema bench", description=__doc__.split("\n")[0])  # type: ignore[union-attr]
+    parser.add_argument("name", metavar="NAME", choices=tuple(BENCHMARKS),
+                        help="; ".join(f"{name}: {one.text}" for name, one in BENCHMARKS.items()))  # fmt: skip
+    parser.add_argument("--json", metavar="FILE.json", help="write the figures")
+    parser.add_argument("--html", metavar="FILE.html", help="write one page with tables and plots; it needs no network")
+    parser.add_argument("--trace", metavar="FILE.json", help="write who worked when, for chrome://tracing")
+    parser.add_argument("--seconds", type=float, metavar="N", help="of talk in each part")
+    parser.add_argument("--no-browser", action="store_true", help="leave Chromium out")
+    parser.add_argument("--config", metavar="FILE", help="settings (default: config.toml here, if any)")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+    options = parser.parse_args(argv)
+    if options.seconds is not None and not 1.0 <= options.seconds <= 100_000:
+        raise ConfigError("--seconds is 1 or more")
+    config = load_config(options.config, options.set)
+    benchmark = BENCHMARKS[options.name]
+    result = benchmark.load()(config, options.seconds or benchmark.seconds, browser=not options.no_browser)
+    print_result(result)
+    write(result, options)
+
+
+def write(result: Result, options: argparse.Namespace) -> None:
+    """The files that were asked for."""
+    from engine.offline import write_text
+
+    if options.json:
+        write_text(options.json, to_json(result))
+    if options.html:
+        write_text(options.html, to_html([result]))
+    if options.trace:
+        write_text(options.trace, to_trace([result]))

@@ -1,0 +1,213 @@
+"""A WebRTC peer that speaks the marked voice and reads the stamps of the pictures that come back.
+
+It decodes what comes at once, in order and without a buffer: what is measured is the sender and the wire, not a
+receiver's patience. A lost packet costs the pictures up to the next keyframe, which it asks for.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import aiohttp
+import av
+import numpy as np
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
+
+from benchmarks.harness.marks import MarkedVoice, MarkFinder
+from benchmarks.harness.stamp import Stamp, read
+from engine.errors import SessionError
+from engine.frames import VOICE_RATE_HZ
+from engine.stream.wiring import attach
+
+BLOCK = VOICE_RATE_HZ // 50
+DECODERS = {"H264": "h264", "VP8": "libvpx"}
+CONNECT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture that was decoded. at_ns: when it was; timestamp: of RTP, 90 kHz, without wrapping."""
+
+    at_ns: int
+    timestamp: int
+    stamp: Stamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A mark that was heard. timestamp: of RTP at which it began, 48 kHz, without wrapping."""
+
+    kind: int
+    timestamp: float
+
+
+class Unwrapped:
+    """32-bit timestamps, counted on."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+
+    def __call__(self, timestamp: int) -> int:
+        last = timestamp if self._last is None else self._last
+        self._last = last + (timestamp - last + 2**31) % 2**32 - 2**31
+        return self._last
+
+
+class Microphone(MediaStreamTrack):
+    """The marked voice in real time: each block when its last sample is spoken.
+
+    begun_ns: when sample 0 was.
+    """
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._voice = MarkedVoice()
+        self._count = 0
+        self.begun_ns = 0
+
+    async def recv(self) -> av.AudioFrame:
+        self.begun_ns = self.begun_ns or time.monotonic_ns()
+        samples = (self._voice.take(self._count * BLOCK, BLOCK) * 32_767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        frame.sample_rate, frame.time_base = VOICE_RATE_HZ, Fraction(1, VOICE_RATE_HZ)
+        frame.pts = self._count * BLOCK
+        self._count += 1
+        due_ns = self.begun_ns + self._count * 20_000_000
+        await asyncio.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
+        return frame
+
+
+class PictureInlet:
+    """Stands where aiortc's receiver has its jitter buffer: packets of one picture, then its stamp.
+
+    lost: packets that never came, or too late.
+    """
+
+    def __init__(self, codec: str) -> None:
+        self.seen: list[Seen] = []
+        self.lost = 0
+        self._decoder: Any = av.VideoCodecContext.create(DECODERS[codec], "r")
+        self._decoder.thread_count = 1
+        self._clock = Unwrapped()
+        self._parts: list[bytes] = []
+        self._next: int | None = None
+        self._broken = True  # until a keyframe
+
+    def add(self, packet: RtpPacket) -> tuple[bool, None]:
+        """aiortc's call for each packet; True asks for a keyframe."""
+        number = packet.sequence_number
+        if self._next is not None and (number - self._next) % 65_536 > 32_768:
+            return False, None  # a late one, or a second copy
+        ask = False
+        if self._next is not None and number != self._next:
+            self.lost += (number - self._next) % 65_536
+            self._parts, self._broken, ask = [], True, True
+        self._next = (number + 1) % 65_536
+        timestamp = self._clock(packet.timestamp)
+        self._parts.append(getattr(packet, "_data", b""))
+        if packet.marker:
+            data, self._parts = b"".join(self._parts), []
+            self._decode(data, timestamp)
+        return ask, None
+
+    def _decode(self, data: bytes, timestamp: int) -> None:
+        try:
+            frames = self._decoder.decode(av.Packet(data))
+        except av.FFmpegError:
+            return
+        for frame in frames:
+            self._broken = self._broken and not frame.key_frame
+            if not self._broken:
+                now_ns = time.monotonic_ns()
+                grey = frame.to_ndarray(format="gray") if frame.format.name == "gray" else _luma(frame)
+                self.seen.append(Seen(now_ns, timestamp, read(grey)))
+
+
+def _luma(frame: Any) -> np.ndarray:
+    """The first plane of a YUV picture, uint8 (H, W)."""
+    plane = frame.planes[0]
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+
+
+class VoiceInlet:
+    """The same for sound: every packet is decoded as it comes, and looked through for marks."""
+
+    def __init__(self) -> None:
+        self.heard: list[Heard] = []
+        self.packets = 0
+        self._decoder: Any = av.AudioCodecContext.create("libopus", "r")
+        self._decoder.format, self._decoder.layout, self._decoder.sample_rate = "s16", "mono", VOICE_RATE_HZ
+        self._clock = Unwrapped()
+        self._finder = MarkFinder()
+
+    def add(self, packet: RtpPacket) -> tuple[bool, None]:
+        if packet.payload:
+            self.packets += 1
+            timestamp = self._clock(packet.timestamp)
+            frames = self._decoder.decode(av.Packet(packet.payload))
+            sound = np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]) / np.float32(32_768)
+            marks = self._finder.push(sound, timestamp)
+            self.heard += [Heard(mark.kind, mark.at) for mark in marks]
+        return False, None
+
+
+class Peer:
+    """Connects, speaks, watches, and goes. reports: of the sender, by kind: (NTP time in ns, unwrapped timestamp)."""
+
+    def __init__(self, url: str):
+        self.url = url
+        self.id = ""
+        self.microphone = Microphone()
+        self.voice = VoiceInlet()
+        self.pictures = PictureInlet("H264")
+        self.reports: dict[str, list[tuple[int, int]]] = {"video": [], "audio": []}
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._video = self.connection.addTransceiver("video", "recvonly")
+        self._audio = self.connection.addTransceiver(self.microphone, "sendrecv")
+
+    async def connect(self, **more: Any) -> None:
+        """SessionError if the server refuses, or nothing comes within 30 s."""
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        offer = {"type": "offer", "sdp": self.connection.localDescription.sdp, "source": "mic", **more}
+        async with aiohttp.ClientSession() as client, client.post(f"{self.url}/offer", json=offer) as reply:
+            answer = await reply.json()
+        if reply.status != 200:
+            raise SessionError(f"the server refused ({reply.status}): {answer.get('error')}")
+        self.id = answer["id"]
+        if "H264" not in answer["sdp"]:
+            self.pictures = PictureInlet("VP8")
+        attach(self._video.receiver, self.pictures)
+        attach(self._audio.receiver, self.voice)
+        self._listen(self._video.receiver, "video")
+        self._listen(self._audio.receiver, "audio")
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                while not self.pictures.seen:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise SessionError("no picture came from the server") from None
+
+    async def stats(self) -> dict[str, Any]:
+        """What the server counts of this session."""
+        async with aiohttp.ClientSession() as client, client.get(f"{self.url}/session/{self.id}") as reply:
+            return await reply.json()
+
+    async def close(self) -> None:
+        await self.connection.close()
+
+    def _listen(self, receiver: Any, kind: str) -> None:
+        handle, clock = receiver._handle_rtcp_packet, Unwrapped()
+
+        async def note(packet: AnyRtcpPacket) -> None:
+            if isinstance(packet, RtcpSrPacket):
+                at_ns = packet.sender_info.ntp_timestamp * 1_000_000_000 >> 32
+                self.reports[kind].append((at_ns, clock(packet.sender_info.rtp_timestamp)))
+            await handle(packet)
+
+        receiver._handle_rtcp_packet = note
