@@ -27,7 +27,7 @@ from engine.training.performers.style import Performer
 
 UPPER_UNITS = (1, 2, 4, 5, 6, 7, 43)
 WAVER, WAVER_S = 0.07, 1.4
-WEAK = 0.12  # chance of a unit to be weak in a phrase
+WEAK = 0.08  # chance of a unit to be weak in a phrase
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ ACTION_UNITS: dict[int, dict[str, float]] = {
     9: {"nostrilFlare": 0.7, **_both(noseSneer=1.0)},  # nose wrinkler
     10: {"lipUpperRaise": 0.20, **_both(mouthUpperUp=0.9)},  # upper lip raiser
     12: {"lipCornerPull": 0.22, **_both(mouthSmile=0.42, mouthStretch=0.15)},  # lip corner puller
-    14: _both(mouthDimple=0.8),  # dimpler
+    14: {"mouthLeft": 0.3, "mouthRight": 0.3, **_both(mouthDimple=0.8)},  # dimpler; one-sided it draws the mouth aside
     15: _both(mouthFrown=1.0),  # lip corner depressor
     16: _both(mouthLowerDown=1.0),  # lower lip depressor
     17: {"mouthShrugLower": 0.65},  # chin raiser
@@ -55,7 +55,7 @@ U = len(UNIT_NUMBERS)
 LEFT, RIGHT = 0, 1
 
 # Share of a mouth unit that is left while the same muscles speak (1 keeps all of it).
-WHILE_SPEAKING = {10: 0.75, 12: 0.85, 14: 0.85, 15: 0.85, 16: 0.7, 17: 0.35, 20: 0.75, 22: 0.3, 23: 0.5, 24: 0.15,
+WHILE_SPEAKING = {10: 0.75, 12: 0.85, 14: 0.9, 15: 0.95, 16: 0.7, 17: 0.45, 20: 0.75, 22: 0.3, 23: 0.5, 24: 0.15,
                   25: 0.45, 26: 0.3}  # fmt: skip
 
 Units = dict[int | str, float]
@@ -95,9 +95,9 @@ DISPLAYS: dict[str, Display] = {
     ),
     "sad": Display(
         (
-            {1: 1.0, 4: 0.32, 15: 1.0, 17: 0.8, 43: 0.14, 7: 0.1},  # 1 + 4 + 15 + 17
-            {1: 0.95, 4: 0.25, 15: 0.75, 43: 0.22},  # 1 + 4 + 15
-            {1: 1.0, 4: 0.4, 6: 0.25, 15: 0.9, 20: 0.2, 7: 0.25},  # 1 + 4 + 6 + 15, near tears
+            {1: 1.15, 4: 0.4, 15: 1.25, 17: 0.9, 43: 0.14, 7: 0.1},  # 1 + 4 + 15 + 17
+            {1: 1.1, 4: 0.35, 15: 1.05, 17: 0.3, 43: 0.22},  # 1 + 4 + 15
+            {1: 1.2, 4: 0.5, 6: 0.25, 15: 1.1, 20: 0.2, 7: 0.25},  # 1 + 4 + 6 + 15, near tears
         ),
         onset_s=0.9, decay_s=1.8, base=0.82, accent=((1, 0.3), (4, 0.12)),
         articulation=(("jawOpen", 0.8), ("mouthLowerDown", 0.75), ("mouthStretch", 0.75), ("mouthSmile", 0.5),
@@ -144,9 +144,9 @@ DISPLAYS: dict[str, Display] = {
     ),
     "contempt": Display(
         (
-            {"L12": 0.9, "L14": 1.15, "L6": 0.35, "L2": 0.6, "R4": 0.4, "R15": 0.6, 7: 0.35, 43: 0.16},  # one-sided
-            {"L14": 1.3, "L12": 0.7, "L10": 0.45, 7: 0.4, 43: 0.24, "R15": 0.55, "R4": 0.25, "L2": 0.3},  # eyes narrow
-            {"L12": 0.8, "L14": 0.6, "L10": 0.65, "L9": 0.35, "L2": 0.85, "R4": 0.5, "R15": 0.5, 7: 0.25, 43: 0.12},
+            {"L12": 0.6, "L14": 1.3, "L6": 0.35, "L2": 0.6, "R4": 0.45, "R15": 0.9, 7: 0.3, 43: 0.1},  # one-sided
+            {"L14": 1.5, "L12": 0.4, "L10": 0.6, 7: 0.4, 43: 0.14, "R15": 0.85, "R4": 0.3, "L2": 0.3},  # eyes narrow
+            {"L12": 0.5, "L14": 0.9, "L10": 0.9, "L9": 0.45, "L2": 0.85, "R4": 0.5, "R15": 0.8, 7: 0.25, 43: 0.08},
         ),
         onset_s=0.7, decay_s=1.3, base=0.8, accent=(("L2", 0.4), ("R4", 0.15)),
         articulation=(("jawOpen", 0.7), ("mouthLowerDown", 0.75), ("mouthFunnel", 0.9), ("mouthSmile", 0.3),

@@ -91,15 +91,16 @@ def blinks(draw: Generator, scene: Scene, turns_s: np.ndarray, performer: Perfor
     ends = [end for _, end in scene.phrases]
     out, at, end_s = np.zeros((scene.ticks, 2)), 0.0, scene.ticks / 25
     moments: list[float] = []
-    # Two thirds come by themselves after waits that are neither regular nor wild; the rest at pauses and turns.
-    at = draw.uniform(0.0, 1.0) / rate[0]
+    # Half come by themselves after waits that are neither regular nor wild; the rest at pauses and turns.
+    at = draw.uniform(0.0, 2.0) / rate[0]
     while at < end_s:
         moments.append(at)
-        at += (0.3 + 0.7 * draw.gamma(1.6, 1.0 / 1.6)) / (0.66 * rate[min(int(at * 25), scene.ticks - 1)])
-    for moment in (*ends, *turns_s):
-        wish, late = draw.uniform(), draw.uniform(0.0, 0.18)
-        if wish < 0.5 * min(float(rate[min(int(moment * 25), scene.ticks - 1)]) * 3.0, 1.6):
-            moments.append(float(moment) + late)
+        at += (0.3 + 0.7 * draw.gamma(1.6, 1.0 / 1.6)) / (0.5 * rate[min(int(at * 25), scene.ticks - 1)])
+    for share, times in ((0.45, ends), (0.25, turns_s)):
+        for moment in times:
+            wish, late = draw.uniform(), draw.uniform(0.0, 0.18)
+            if wish < share * min(float(rate[min(int(moment * 25), scene.ticks - 1)]) * 3.0, 1.6):
+                moments.append(float(moment) + late)
     previous = -REFRACTORY_S
     for moment in sorted(moments):
         full, spread, slack = draw.uniform(), draw.lognormal(0.0, 0.12), draw.normal(0.0, 0.008)

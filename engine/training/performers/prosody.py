@@ -16,6 +16,7 @@ from engine.training.performance import LONG_SILENCE_S, speech_regions
 
 FRAME_S = 0.02
 LEAST_GAP_S = 0.24  # between accents: faster ones run together on a face
+LEAP, NEIGHBOURS = 0.7, 15  # octaves from the median of so many voiced frames: a mistake of the tracker
 PROMINENT = 0.25  # an accent stands out from the phrase by at least this
 
 
@@ -45,7 +46,7 @@ def measure(samples: np.ndarray) -> Prosody:
     padded = torch.from_numpy(np.pad(x, (0, -len(x) % TICK_SAMPLES + TICK_SAMPLES // FEATURE_FRAMES)))[None]
     # the tracker's window ends where a frame ends: its answer speaks of the moment one frame earlier
     pitch, _ = Pitch()(padded)
-    return Prosody(loudness_db(padded)[0, :-1].numpy(), pitch[0, 1:].numpy())
+    return Prosody(loudness_db(padded)[0, :-1].numpy(), _same_octave(pitch[0, 1:].numpy()))
 
 
 def find_accents(phones: list, stress: list | None, prosody: Prosody) -> list[Accent]:
@@ -102,6 +103,20 @@ def pitch_contour(prosody: Prosody) -> np.ndarray:
     bridged = np.interp(frames, frames[voiced], semitones[voiced]) - np.median(semitones[voiced])
     smooth = gaussian_filter1d(np.clip(bridged, -8.0, 8.0), 5.0)  # 100 ms
     return smooth[: 2 * prosody.ticks].reshape(-1, 2).mean(1)
+
+
+def _same_octave(pitch_hz: np.ndarray) -> np.ndarray:
+    """Pitch without the leaps of an octave that trackers make: frames far from their neighbours come nearer."""
+    from scipy.ndimage import median_filter
+
+    voiced = pitch_hz > 0
+    if voiced.sum() < 5:
+        return pitch_hz
+    octaves = np.log2(pitch_hz[voiced])
+    away = octaves - median_filter(octaves, NEIGHBOURS, mode="nearest")
+    out = pitch_hz.copy()
+    out[voiced] = 2.0 ** (octaves - np.where(np.abs(away) > LEAP, np.round(away), 0.0))
+    return out
 
 
 def _scores(values: np.ndarray) -> np.ndarray:

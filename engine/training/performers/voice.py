@@ -20,6 +20,7 @@ from engine.training.performers.psola import pitch_marks, resynthesize
 
 TILT_FROM_HZ, TILT_OCTAVES = 500.0, 3.0  # the tilt is reached at 4 kHz
 LOUDEST = 0.97
+FREE_HZ = 320.0  # pitch rises freely to here, and at most a fifth higher
 STRETCH = {"vowel": 1.25, "stop": 0.55, "other": 0.9, "sil": 1.0}  # how willingly parts of speech change length
 STOPS = ("P", "B", "T", "D", "K", "G", "DX", "CH", "JH")
 
@@ -135,18 +136,24 @@ def _pitch_factor(
     draw: np.random.Generator, times_s: np.ndarray, pitch_hz: np.ndarray, phones: list, tone: Tone
 ) -> np.ndarray:
     """Factor of pitch at each mark: (N,)."""
+    from scipy.ndimage import gaussian_filter1d, median_filter
+
     frames_s = (np.arange(len(pitch_hz)) + 0.5) * FRAME_S
     voiced = pitch_hz > 0
     if not voiced.any():
         return np.ones(len(times_s))
     semitones = 12.0 * np.log2(np.maximum(pitch_hz, 1.0))
-    away = np.clip(semitones - np.median(semitones[voiced]), -7.0, 7.0)
-    shift = tone.pitch + (tone.pitch_range - 1.0) * np.interp(times_s, frames_s[voiced], away[voiced])
+    # the movement of the melody, not every step of the tracker, is made wider or narrower
+    away = gaussian_filter1d(median_filter(semitones[voiced] - np.median(semitones[voiced]), 7, mode="nearest"), 1.0)
+    shift = tone.pitch + (tone.pitch_range - 1.0) * np.interp(times_s, frames_s[voiced], np.clip(away, -7.0, 7.0))
     for _, end in phrases(phones):
         shift += tone.end * np.clip((times_s - end + 0.4) / 0.4, 0.0, 1.0) * (times_s <= end + 0.05)
     wave = np.sin(2.0 * np.pi * (7.0 * times_s + draw.uniform()))
     shift = shift + tone.tremor * wave * 1.4 + tone.breaks * draw.standard_normal(len(times_s))
-    return 2.0 ** (np.clip(shift, -8.0, 10.0) / 12.0)
+    own_hz = np.interp(times_s, frames_s[voiced], pitch_hz[voiced])
+    wanted_hz = own_hz * 2.0 ** (np.clip(shift, -8.0, 10.0) / 12.0)
+    over = np.maximum(wanted_hz / FREE_HZ - 1.0, 0.0)  # bent under what the engine's tracker can follow
+    return np.where(over > 0, FREE_HZ * (1.0 + 0.2 * np.tanh(over / 0.2)), wanted_hz) / own_hz
 
 
 def _level_gain(loudness_db: np.ndarray, samples: int, tone: Tone) -> np.ndarray:
