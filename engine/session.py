@@ -20,11 +20,12 @@ from engine.audio import AudioBlock, Rechunker
 from engine.config import Config, shows_alpha
 from engine.errors import ConfigError, PluginError, SessionError
 from engine.frames import SAMPLE_RATE_HZ, VOICE_RATE_HZ, VOICE_TICK_SAMPLES, AudioTick
-from engine.motion.emotion import Emotion
+from engine.motion.emotion import Emotion, parse_emotion
 from engine.outlet import Outlet
 from engine.pipeline import Performer, Pipeline
 
-LATE_TICKS = 2  # a session with this many ticks waiting repeats pictures until it has caught up
+LATE_TICKS = 2  # a session with this many ticks waiting mostly repeats pictures until it has caught up
+LATE_INTERVAL = 10  # ticks from picture to picture meanwhile
 BACKLOG_BLOCKS = 500  # 10 s of 20 ms blocks: more means that this machine cannot keep up at all
 UNREAD_MOMENTS = 100  # 4 s that nobody fetched: the peer has gone
 # A lead-in of 1 ms, the filter's reach, lets 20 ms packets end exactly with ticks: without it every tick would wait
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 class Session:
     """One voice and its face. All methods may be called from the event loop; none of them waits.
 
-    identity: who is shown. moments: what comes out, closed after `finish` or with the error that ended the session.
+    identity: who is shown. emotion: what the face heads for. moments: what comes out, closed after `finish` or with the error that ended the session.
     interval: ticks from picture to picture, 1 unless the machine is too busy for more.
     end: sample of the 48 kHz media timeline at which the sound pushed so far ends.
     """
@@ -52,7 +53,9 @@ class Session:
         self._pushed_s = Fraction(LEAD_IN_MS, 1000)
         self._silent_until = 0
         self._background: str | None = None
-        self._emotion: Emotion | None = None
+        motion = engine.config.motion
+        self.emotion = parse_emotion(motion.emotion, motion.intensity)
+        self._emotion: Emotion | None = None  # not told to the stages yet
         self.moments = Outlet(UNREAD_MOMENTS, loop)
         self._ended = False
         self.closed = False
@@ -111,7 +114,7 @@ class Session:
         """What the face heads for from the next tick on; PluginError at once if the plugin shows no emotions."""
         if not self.emotional:
             raise PluginError(f"the plugin {self._engine.config.motion.plugin!r} shows no emotions")
-        self._emotion = emotion
+        self.emotion = self._emotion = emotion
 
     def close(self, error: BaseException | None = None) -> None:
         """End now and give the slot back; the receiver sees the end, or the error."""
@@ -150,7 +153,8 @@ class Session:
         return bool(self._ticks or self._blocks)
 
     def _draws(self) -> bool:
-        return len(self._ticks) < LATE_TICKS and self.ticks % self.interval == 0
+        """Whether this tick gets a picture; one that is late for long shows some, rather than a frozen face."""
+        return self.ticks % (self.interval if len(self._ticks) < LATE_TICKS else LATE_INTERVAL) == 0
 
     def _rechunk(self) -> None:
         while self._blocks:

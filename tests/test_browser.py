@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from aiohttp.test_utils import TestServer
 
+from engine.motion.emotion import EMOTIONS
 from engine.session import Engine
 from engine.stream.sample import load_sample
 from engine.stream.server import make_app
@@ -242,3 +243,68 @@ def test_a_full_server_is_explained_and_a_lost_connection_comes_back(page, url, 
     page.wait_for_function("window.visema.state !== 'connected'", timeout=PATIENCE_S * 1000)
     state(page, "connected")
     see(page, 3)
+
+
+def test_a_program_speaks_through_the_page(page, url, engine):
+    page.goto(f"{url}?autostart=program")
+    state(page, "connected")
+    see(page, 3)
+    until(lambda: "visema say FILE" in page.locator("#hint").inner_text(), "what to do now")
+    page.wait_for_function("visema.say('start', {version: 1})")
+    until(lambda: "program is connected" in page.locator("#hint").inner_text(), "who speaks")
+    assert not page.locator("#emotions").is_visible(), "this plugin shows none"
+    page.get_by_role("button", name="Disconnect").click()
+
+
+def test_emotions_are_mixed_with_sliders_and_chosen_with_keys(page, url, engine, monkeypatch):
+    told: list[tuple[dict[str, float], float]] = []
+
+    def hear(state, slot, weights, intensity):
+        told.append(({name: w for name, w in zip(EMOTIONS, weights, strict=True) if w}, intensity))
+
+    monkeypatch.setattr(engine.pipeline.motion, "emotional", True)
+    monkeypatch.setattr(engine.pipeline.motion, "set_emotion", hear)
+    page.goto(f"{url}?autostart=sample")
+    state(page, "connected")
+    until(lambda: page.locator("#emotions").is_visible(), "the sliders")
+    assert page.locator("#weights input").count() == 8
+    neutral = page.get_by_role("button", name="neutral")
+    assert neutral.get_attribute("aria-pressed") == "true"
+    page.locator("body").press(str(1 + EMOTIONS.index("happy")))
+    until(lambda: told and told[-1] == ({"happy": 1.0}, 1.0), "the key's emotion")
+    assert neutral.get_attribute("aria-pressed") == "false"
+    page.get_by_label("sad", exact=True).fill("1")
+    page.get_by_label("intensity").fill("0.5")
+    until(lambda: told[-1] == ({"happy": 0.5, "sad": 0.5}, 0.5), f"the mixture, {told}")
+    page.get_by_role("button", name="angry").click()
+    until(lambda: told[-1] == ({"angry": 1.0}, 0.5), "the preset")
+    page.get_by_role("button", name="Disconnect").click()
+    assert not page.locator("#emotions").is_visible()
+
+
+def test_a_page_brings_the_token_of_its_address(page, url, engine, monkeypatch):
+    monkeypatch.setenv("VISEMA_TOKEN", "t0ken")
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def begin() -> TestServer:
+        server = TestServer(make_app(engine, engine.config), host="127.0.0.1")
+        await server.start_server()
+        return server
+
+    server = asyncio.run_coroutine_threadsafe(begin(), loop).result()
+    try:
+        page.goto(f"{server.make_url('')}?autostart=sample")
+        state(page, "failed")
+        assert "token" in page.locator("#problem").inner_text()
+        page.goto("about:blank")
+        page.goto(f"{server.make_url('')}?autostart=sample#token=t0ken")
+        see(page, 3)
+        page.get_by_role("button", name="Disconnect").click()
+        until(lambda: not engine.sessions, "the slot")
+    finally:
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -13,7 +13,7 @@ from engine.clock import Clock, MonotonicClock
 from engine.config import ServeSection
 from engine.errors import EngineError
 from engine.frames import FPS, VOICE_RATE_HZ
-from engine.motion.emotion import EMOTIONS, make_emotion
+from engine.motion.emotion import make_emotion
 from engine.stream import protocol
 from engine.stream.protocol import ProtocolError, message_id, read_message
 from engine.stream.rate import Bucket
@@ -174,8 +174,8 @@ class Link:
         log.info("a program speaks", extra={"session": speaker.name[:SHOWN], "format": message.format})
         self._answer(
             "started", message.id, version=protocol.VERSION, format=message.format, rate_hz=decoder.rate_hz, fps=FPS,
-            utterance=first, emotions=list(EMOTIONS) if speaker.session.emotional else [],
-            message_bytes=self._limits.max_message_bytes, queue_s=self._limits.speech_queue_s, **speaker.state(),
+            utterance=first, message_bytes=self._limits.max_message_bytes, queue_s=self._limits.speech_queue_s,
+            **speaker.state(),
         )  # fmt: skip
 
     def _interrupt(self, message: protocol.Interrupt) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.audio import AudioBlock
 from engine.frames import VOICE_RATE_HZ
+from engine.motion.emotion import EMOTIONS
 from engine.session import Session
 from engine.stream.pacing import MS
 from engine.stream.speech import Interrupted, Reached, SpeechQueue, Spoken
@@ -102,12 +103,16 @@ class Speaker:
 
     def state(self) -> dict[str, Any]:
         """Of the session, for programs."""
+        emotion = self.session.emotion
+        weights = {name: round(w, 4) for name, w in zip(EMOTIONS, emotion.weights, strict=True) if w}
         return {
             "session": self.name,
             "identity": self.session.identity,
             "program": self.taken,
             "queued_s": round(self.queue.waiting / VOICE_RATE_HZ, 3),
             "lookahead_ms": self.session.lookahead_ms,
+            "emotions": list(EMOTIONS) if self.session.emotional else [],
+            "emotion": {"weights": weights, "intensity": emotion.intensity},
         }
 
     async def speak(self) -> None:

@@ -1,6 +1,7 @@
 // The page: states, controls and figures around one connection.
 
-import { Connection, Problem, openMicrophone } from "./connection.js";
+import { Connection, Problem, ask, openMicrophone } from "./connection.js";
+import { Emotions } from "./emotions.js";
 
 const LOST_MS = 4000; // "disconnected" often heals; after this it is called lost
 const RETRY_MS = [1000, 2000, 4000, 8000];
@@ -16,7 +17,7 @@ const STATES = {
 const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const bare = query.get("ui") === "0";
-const autostart = ["mic", "sample"].includes(query.get("autostart")) ? query.get("autostart") : null;
+const autostart = ["mic", "sample", "program"].includes(query.get("autostart")) ? query.get("autostart") : null;
 
 let connection = null;
 let attempt = 0; // grows with every start and stop: what belongs to an older one is ignored
@@ -24,6 +25,8 @@ let failures = 0;
 let timer = 0;
 let background = readColour(query.get("background"));
 let identity = query.get("identity"); // null: the server's own choice
+let session = null; // the last "state" that the session told of itself
+const emotions = new Emotions((weights, intensity) => connection?.talk.say("emotion", { weights, intensity }));
 
 function readColour(text) {
   return /^#?[0-9a-f]{6}$/i.test(text ?? "") ? `#${text.replace("#", "").toLowerCase()}` : null;
@@ -49,6 +52,20 @@ function tellHint() {
   if (connected && muted) text = source === "mic" ? "Your voice comes back in step with the lips: put headphones on before you unmute." : "The sound is off until you unmute.";
   else if (connected && source === "mic") text = "If it howls, use headphones or mute.";
   $("hint").textContent = text;
+  if (connected && session?.program) $("hint").textContent = session.queued_s ? `A program speaks; ${session.queued_s.toFixed(1)} s wait.` : "A program is connected.";
+  else if (connected && source === "program" && session) {
+    const command = Object.assign(document.createElement("code"), { textContent: `visema say FILE --url ${location.origin} --session ${session.session}` });
+    $("hint").replaceChildren("Waiting for a program: ", command);
+  }
+}
+
+/** An answer of the session. */
+function onTold(answer) {
+  if (answer.type === "state") {
+    session = answer;
+    emotions.offer(answer.emotions, answer.emotion);
+    tellHint();
+  } else if (answer.type === "error") $("hint").textContent = answer.message;
 }
 
 async function start() {
@@ -63,7 +80,7 @@ async function start() {
       if (mine !== attempt) return microphone.getTracks().forEach((track) => track.stop());
     }
     show("connecting");
-    const opened = await Connection.open({ source, background, identity, microphone, changed: (state) => mine === attempt && onState(state) });
+    const opened = await Connection.open({ source, background, identity, microphone, changed: (state) => mine === attempt && onState(state), told: (answer) => mine === attempt && onTold(answer) });
     if (mine !== attempt) return opened.close();
     connection = opened;
     paintBackground(opened.background);
@@ -121,6 +138,8 @@ function stop() {
   clearTimeout(timer);
   connection?.close();
   connection = null;
+  session = null;
+  emotions.offer([]);
   $("video").srcObject = null;
   for (const id of ["fps", "latency", "offset"]) $(id).textContent = "–";
 }
@@ -139,7 +158,7 @@ function chooseBackground(colour) {
 
 /** The faces to choose from; without any (or an answer) the choice stays hidden. */
 async function showPeople() {
-  const { identities = [], default: first } = await fetch("identities").then((reply) => reply.json()).catch(() => ({}));
+  const { identities = [], default: first } = await ask("GET", "identities").catch(() => ({}));
   for (const { name, about, picture } of identities.length > 1 ? identities : []) {
     const input = Object.assign(document.createElement("input"), { type: "radio", name: "identity", value: name });
     input.checked = name === (identity ?? first);
@@ -168,6 +187,8 @@ async function tellFigures() {
   const mine = attempt;
   try {
     const [page, server] = await Promise.all([connection.stats(), connection.serverStats()]);
+    connection.talk.say("state");
+    if (page.avOffsetMs !== null) connection.talk.say("seen", { av_offset_ms: page.avOffsetMs });
     const latency = server.latency_ms.p50 + (page.roundTripMs ?? 0) + (page.videoBufferMs ?? 0) + (page.decodeMs ?? 0);
     if (mine !== attempt) return;
     $("fps").textContent = page.fps.toFixed(1);
@@ -195,6 +216,8 @@ setInterval(tellFigures, 1000);
 window.visema = {
   /** See Connection.stats; zeros while there is no connection. */
   stats: async () => (connection ? connection.stats() : { framesDecoded: 0, fps: 0, freezeCount: 0, width: 0, height: 0, audioPacketsReceived: 0, avOffsetMs: null }),
+  /** A message of PROTOCOL.md; whether it could be sent. */
+  say: (type, content) => connection?.talk.say(type, content) ?? false,
   serverStats: async () => (connection ? connection.serverStats() : null),
   get state() { return document.body.dataset.state; },
 };

@@ -1,5 +1,7 @@
 // One WebRTC connection to the engine, and what can be measured of it.
 
+import { Talk } from "./talk.js";
+
 // Browsers bring sound and picture within 30 ms of each other by themselves, and no nearer. What is left is taken
 // away by holding the earlier one back, in steps small enough not to fight the browser's own.
 const STEP_MS = 700;
@@ -39,13 +41,16 @@ export async function openMicrophone() {
   }
 }
 
+const token = new URLSearchParams(location.hash.slice(1)).get("token"); // behind #: never sent, never logged
+const allowed = token ? { Authorization: `Bearer ${token}` } : {};
+
 /** Ask the server, or a Problem with its words. */
-async function ask(method, path, body) {
+export async function ask(method, path, body) {
   let reply;
   try {
     reply = await fetch(path, {
       method,
-      headers: body ? { "Content-Type": "application/json" } : {},
+      headers: body ? { ...allowed, "Content-Type": "application/json" } : allowed,
       body: body && JSON.stringify(body),
     });
   } catch {
@@ -53,18 +58,21 @@ async function ask(method, path, body) {
   }
   const value = await reply.json().catch(() => ({}));
   if (reply.ok) return value;
-  if (reply.status === 503) throw new Problem("The server is full: all its faces are taken.", true);
+  if (reply.status === 503) throw new Problem(value.error?.includes("is busy") ? "The server is too busy for one face more." : "The server is full: all its faces are taken.", true);
+  if (reply.status === 401) throw new Problem("This server wants a token: open its page as …/#token=TOKEN.");
   const gone = reply.status === 410 || reply.status === 404;
   throw new Problem(value.error ?? `The server answered ${reply.status}.`, gone || reply.status >= 500, gone);
 }
 
 /** A face on the other side. Make one with `Connection.open`. */
 export class Connection {
-  /** source: "mic" or "sample". changed(state) is called with the peer connection's state. */
-  static async open({ source, background, identity, microphone, changed }) {
-    const peer = new RTCPeerConnection();
+  /** source: "mic", "sample" or "program". changed(state): the peer connection's; told(answer): the session's. */
+  static async open({ source, background, identity, microphone, changed, told }) {
+    const { iceServers } = await ask("GET", "ice");
+    const peer = new RTCPeerConnection({ iceServers });
     const self = new Connection(peer, microphone);
     try {
+      self.talk = new Talk(peer.createDataChannel("visema"), told);
       peer.addTransceiver("video", { direction: "recvonly" });
       if (microphone) peer.addTransceiver(microphone.getAudioTracks()[0], { direction: "sendrecv", streams: [microphone] });
       else peer.addTransceiver("audio", { direction: "recvonly" });
@@ -114,7 +122,7 @@ export class Connection {
     this.peer.onconnectionstatechange = null;
     this.peer.close();
     this.microphone?.getTracks().forEach((track) => track.stop());
-    if (this.id) fetch(`session/${this.id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+    if (this.id) fetch(`session/${this.id}`, { method: "DELETE", keepalive: true, headers: allowed }).catch(() => {});
     this.id = null;
   }
 
