@@ -79,9 +79,10 @@ def test_counts_grow_and_outlive_their_session(engine):
             assert during['visema_av_offset_seconds_bucket{le="-0.03"}'] == 0
             assert during['visema_av_offset_seconds_bucket{le="-0.015"}'] == 1
             await viewer.close()
-            await until(lambda: not engine.sessions, "the end of the session")
-            after = await scrape(url)
-            assert after["visema_sessions"] == 0
+            after = during
+            while after["visema_sessions"]:  # what it had counted is kept when it is gone for good
+                await asyncio.sleep(0.05)
+                after = await scrape(url)
             for name in ("visema_ticks_total", "visema_latency_seconds_count", "visema_encode_seconds_sum"):
                 assert after[name] >= during[name] > 0, "no counter goes back"
             await second.close()
