@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 class Session:
     """One voice and its face. All methods may be called from the event loop; none of them waits.
 
-LATE_TICKS = 2  # a session with so many ticks waiting mostly repeats pictures until it has caught up
+    identity: who is shown. emotion: what the face heads for.
+    moments: what comes out, closed after `finish` or with the error that ended the session.
     interval: ticks from picture to picture, 1 unless the machine is too busy for more.
     end: sample of the 48 kHz media timeline at which the sound pushed so far ends.
     """
