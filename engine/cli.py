@@ -293,6 +293,8 @@ def _train(arguments: list[str]) -> int:
         "viseme": ("plugins.viseme.training", "the viseme plugin, on reference curves and captured motion"),
         "gmtalker.expression": ("plugins.gmtalker.expression_training", "GMTalker's faces, on performances"),
         "gmtalker.motion": ("plugins.gmtalker.motion_training", "GMTalker's heads, eyes and lids, on performances"),
+        "gmtalker.pairs": ("plugins.gmtalker.generator.pairs", "pictures for the next one: plain, masks, offline"),
+        "gmtalker.generator": ("plugins.gmtalker.generator.training", "GMTalker's head generator, on such pictures"),
     }
     if not arguments or arguments[0] not in parts:
         print("usage: visema train PART [options]; `visema train PART --help` lists its options\n")

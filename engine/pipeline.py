@@ -130,6 +130,8 @@ class Performer:
     def set_emotion(self, emotion: Emotion) -> None:
         """Head for an emotion from the next tick on, never in a jump; PluginError if the plugin shows none."""
         self.pipeline.motion.set_emotion(self._motion, 0, emotion.weights, emotion.intensity)
+        if self._renderer is not None and self._renderer.emotional:
+            self._renderer.set_emotion(self._drawn, 0, emotion.weights, emotion.intensity)
 
     def hush(self) -> None:
         """The voice has broken off before the next tick: the mouth lets go at once, not after the look-ahead."""

@@ -26,6 +26,7 @@ class Plugin:
         emotion and takes others through `set_emotion`; to one that is `alive` no life is added.
     renderer: builds a Stage (S, M) float32 -> (S, H, W, 3) uint8 that also has
         `set_background(state, slot, background)`. With the background "alpha" (files only) it is (S, H, W, 4).
+        One that is `emotional` is told of emotions as the motion is.
     """
 
     summary: str

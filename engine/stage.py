@@ -62,7 +62,7 @@ class Stage(ABC):
     lookahead: ticks by which the output lags the input: step t returns the answer for t - lookahead.
     made_for: fingerprint of the encoder weights that a motion stage was trained on; empty: any will do.
     needs: names of the side outputs of the encoder that a motion stage reads (`SpeechFeatures.side`).
-    emotional: a motion stage that can be told an emotion, see `set_emotion`.
+    emotional: a motion stage or a renderer that can be told an emotion, see `set_emotion`.
     alive: a motion stage that moves head, eyes and lids itself, so that nobody else must.
     """
 

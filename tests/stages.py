@@ -130,6 +130,28 @@ def _head() -> Stage:
     return renderer(Config.model_validate({"render": {"size": 64}}))
 
 
+def _generated_head() -> Stage:
+    from tests.test_gmtalker_generator import tiny_head
+
+    return tiny_head("eager")
+
+
+def _painter() -> Stage:
+    from plugins.gmtalker.generator.painter import Painter
+    from tests.test_gmtalker_generator import tiny_net
+
+    return Painter(tiny_net())
+
+
+def _squares(seed: int, slots: int, length: int):
+    from plugins.gmtalker.generator.painter import Given
+
+    noise = torch.Generator().manual_seed(seed)
+    colours = torch.randint(0, 256, (slots, length, 64, 64, 7), dtype=torch.uint8, generator=noise)
+    shares = torch.rand(slots, length, 8, generator=noise).softmax(-1)
+    return Given(colours[..., :3], colours[..., 3:], torch.rand(slots, length, 1, 64, 64, generator=noise), shares)
+
+
 CASES = (
     Case("loudness", _loudness, _speech, 60, executors=True),
     Case("encoder", _encoder, _speech, 24, executors=True),
@@ -153,4 +175,6 @@ CASES = (
     Case("lively viseme", _lively, _features, 40),
     Case("voice to motion", _voice_to_motion, _speech, 24),
     Case("head", _head, _motion, 6),
+    Case("gmtalker, generated head", _generated_head, _motion, 6),
+    Case("gmtalker, painter", _painter, _squares, 4, executors=True),
 )

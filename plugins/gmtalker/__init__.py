@@ -11,4 +11,12 @@ def _motion(config: Config) -> Stage:
     return build(config)
 
 
-plugin = Plugin("any mixture of eight emotions, head and eyes that move; GMTalker's two generators", _motion)
+def _renderer(config: Config) -> Stage:
+    from plugins.gmtalker.generator.renderer import build
+
+    return build(config)
+
+
+plugin = Plugin(
+    "any mixture of eight emotions, head and eyes that move; GMTalker's three generators", _motion, _renderer
+)

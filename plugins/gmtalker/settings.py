@@ -6,7 +6,7 @@ Ablations of the paper are configurations: `prior = "gaussian"` (one Gaussian in
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -54,17 +54,25 @@ class Settings(Section):
     velocity: float = Field(default=2.0, ge=0)
 
 
+Table = TypeVar("Table", bound=Section)
+
+
 def read_settings(path: str | Path | None, overrides: list[str] | None = None) -> Settings:
     """A file (a name of `configs/` will do) and texts `key=value`. ConfigError names the key and what is allowed."""
+    return read_as(Settings, FOLDER, path, overrides)
+
+
+def read_as(model: type[Table], folder: Path, path: str | Path | None, overrides: list[str] | None = None) -> Table:
+    """The same for any table of settings and the folder of its files."""
     table: dict[str, Any] = {}
     if path:
         found = Path(path)
-        if not found.is_file() and (FOLDER / f"{path}.toml").is_file():
-            found = FOLDER / f"{path}.toml"
+        if not found.is_file() and (folder / f"{path}.toml").is_file():
+            found = folder / f"{path}.toml"
         try:
             table = tomllib.loads(found.read_text(encoding="utf-8"))
         except OSError:
-            known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
+            known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
             raise ConfigError(f"there is no configuration {path}; there are {known}, or a file of your own") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{found} is not valid TOML: {error}") from None
@@ -77,7 +85,7 @@ def read_settings(path: str | Path | None, overrides: list[str] | None = None) -
         except tomllib.TOMLDecodeError:
             table[key.strip()] = value.strip()
     try:
-        return Settings.model_validate(table)
+        return model.model_validate(table)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise ConfigError("\n".join(lines) + f"\nkeys: {', '.join(Settings.model_fields)}") from None
+        raise ConfigError("\n".join(lines) + f"\nkeys: {', '.join(model.model_fields)}") from None

@@ -28,10 +28,13 @@ class OfflineRenderer(Drawing):
     """Motion float32 (S, M) -> RGB uint8 (S, H, W, 3), row 0 on top. One thread, deterministic, some seconds each.
 
     The same scene, exposure and tone as `HeadRenderer`; pixels without any head are exactly the background's.
+    scale: samples per pixel each way; time grows with their square.
     """
 
-    def __init__(self, scene: Scene, size: int = 512, background: str | None = None, face: FaceModel | None = None):
+    def __init__(self, scene: Scene, size: int = 512, background: str | None = None, face: FaceModel | None = None,
+                 scale: int = SCALE):  # fmt: skip
         super().__init__(scene, size, background, face)
+        self.scale = scale
         self.wardrobe, self.looks = dress(self.face), paint_looks(self.face, scene)
         self.fine = refine(self.face)
         kinds = np.repeat(self.wardrobe.kinds, 4)
@@ -58,11 +61,11 @@ class OfflineRenderer(Drawing):
         return state.picture
 
     def draw(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Linear light float32 (R, R, 3) of every sample, R = SCALE x size, and whether something is there."""
+        """Linear light float32 (R, R, 3) of every sample, R = scale x size, and whether something is there."""
         coarse = self.face.vertices(motion, self.shape)
         points, normals = smooth_points(coarse, self.face.normals(coarse), self.fine)
-        fields = spread(np.concatenate([self._fields, self._creases(motion)[:, None]], 1), self.fine)
-        side = SCALE * self.size
+        fields = spread(np.concatenate([self._fields, self.creases(motion)[:, None]], 1), self.fine)
+        side = self.scale * self.size
         near, face = np.zeros((side, side), np.float32), np.zeros((side, side), np.int32)
         screen = self.project(points)
         gbuffer.cover(screen, self.fine.triangles, self._drawn, near, face)
@@ -142,7 +145,8 @@ class OfflineRenderer(Drawing):
         skin.scatter(other, depth, mask, steps, weight, True, big)
         light[soft] = big.reshape(-1, 3)[at]
 
-    def _creases(self, motion: np.ndarray) -> np.ndarray:
+    def creases(self, motion: np.ndarray) -> np.ndarray:
+        """How far wrinkles show at every vertex, float32 (V,), 0 to 1.2."""
         looks = self.looks
         depth = np.minimum(np.maximum(looks.gain @ motion[: layout.E], 0) + looks.rest, 1.2)
         return self.wardrobe.wrinkles @ depth
@@ -157,17 +161,18 @@ class OfflineRenderer(Drawing):
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Column and row in the big picture and nearness, float32 (n, 3)."""
-        return self.camera.project(points, SCALE * self.size)
+        return self.camera.project(points, self.scale * self.size)
 
     def develop(self, light: np.ndarray, covered: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
         """Tone every sample, then average: uint8 (H, W, 3). Edges mix bytes with the background, as live."""
         tones = self.looks.tones
         steps = (len(tones) - 1) / 2
         shown = tones[np.minimum((np.maximum(light, 0) * steps + 0.5).astype(np.int32), len(tones) - 1)]
-        back = np.repeat(np.repeat(backdrop, SCALE, 0), SCALE, 1)
+        scale = self.scale
+        back = np.repeat(np.repeat(backdrop, scale, 0), scale, 1)
         mixed = np.where(covered[..., None], shown, back)
         size = self.size
-        return (mixed.reshape(size, SCALE, size, SCALE, 3).mean((1, 3), dtype=np.float32) + 0.5).astype(np.uint8)
+        return (mixed.reshape(size, scale, size, scale, 3).mean((1, 3), dtype=np.float32) + 0.5).astype(np.uint8)
 
 
 def _lash_roots(face: FaceModel) -> np.ndarray:
