@@ -18,8 +18,8 @@ BETA, JUST_NOTICED = 3.6, 0.63  # ... and Narvekar and Karam's psychometric curv
 def psnr(shown: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
     """Peak signal-to-noise ratio (S,) in dB; weight (S, H, W): which pixels count."""
     error = (shown - wanted).square().mean(1)
-    weight = torch.ones_like(error) if weight is None else weight
-    mean = (error * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-8)
+    counts = torch.ones_like(error) if weight is None else weight
+    mean = (error * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1e-8)
     return -10.0 * torch.log10(mean.clamp(min=1e-10))
 
 
@@ -38,8 +38,8 @@ def ssim(shown: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor | None 
     """Mean of `ssim_map` (S,), without a rim of the window's reach; weight (S, H, W): which pixels count."""
     inner = slice(REACH, -REACH)
     found = ssim_map(shown, wanted)[:, inner, inner]
-    weight = torch.ones_like(found) if weight is None else weight[:, inner, inner]
-    return (found * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-8)
+    counts = torch.ones_like(found) if weight is None else weight[:, inner, inner]
+    return (found * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1e-8)
 
 
 def _smooth(x: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,7 @@ class GeneratorSettings(Section):
     batch: int = Field(default=4, ge=1)
     steps: int = Field(default=1_000_000, ge=1, description="at most so many")
     minutes: float = Field(default=300, gt=0)
-    rate: float = Field(default=1e-2, gt=0, description="highest learning rate of the generator")
+    rate: float = Field(default=4e-3, gt=0, description="highest learning rate of the generator")
     critic_rate: float = Field(default=2e-3, gt=0)
     average: float = Field(default=0.998, ge=0, lt=1, description="how slowly the averaged weights follow")
     l1: float = Field(default=1.0, ge=0)
