@@ -214,7 +214,7 @@ def test_eight_bits_run_as_they_are_simulated():
         compiled = make_painter(net, "openvino-int8")
         got = compiled.step(compiled.init_state(1), x)
         simulated = eager.step(eager.init_state(1), x)  # make_painter switched rounding on
-    assert (got - simulated).abs().mean() < 0.5  # of 255: a rounding may fall on the other side
+    assert (got - simulated).abs().mean() < 0.5 / 255  # a rounding may fall on the other side
     assert (got - exact).abs().mean() > (got - simulated).abs().mean()
 
 

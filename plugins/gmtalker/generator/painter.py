@@ -31,7 +31,7 @@ class Given(NamedTuple):
 
 
 class Painter(nn.Module, Stage):
-    """Given -> float32 (S, Q, Q, 4): red, green, blue 0 to 255, and how much of them shows, 0 to 1."""
+    """Given -> float32 (S, Q, Q, 4): red, green, blue, and how much of them shows, all 0 to 1."""
 
     def __init__(self, net: StyleUNet):
         super().__init__()
@@ -46,7 +46,7 @@ class Painter(nn.Module, Stage):
     def step(self, state: PainterState, x: Given) -> torch.Tensor:
         colours = x.plain.permute(0, 3, 1, 2).float() * (2 / 255) - 1
         portrait = self.net(torch.cat((colours, x.shoulders), 1), x.shares)
-        seen = ((portrait + 1) * 127.5).clamp(0, 255).permute(0, 2, 3, 1)
+        seen = (0.5 * portrait + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
         fade = x.fade.float() * (1 / 255)
         shows = fade[..., 0] * inside(fade[..., 3]) * self.rim
         return torch.cat((seen, shows[..., None]), -1)

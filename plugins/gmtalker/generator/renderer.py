@@ -56,14 +56,14 @@ class GeneratedState(State):
 
 @kernel
 def blend(painted, top, left, picture):
-    """Lay painted float32 (Q, Q, 4) over picture uint8 (H, W, 3 or 4) from its row top and column left on."""
+    """Lay painted float32 (Q, Q, 4), 0 to 1, over picture uint8 (H, W, 3 or 4) from its row top and column left on."""
     for row in range(painted.shape[0]):
         for column in range(painted.shape[1]):
             share = painted[row, column, 3]
             if share > _F(0.0):
                 for k in range(3):
                     under = _F(picture[top + row, left + column, k])
-                    over = painted[row, column, k]
+                    over = painted[row, column, k] * _F(255.0)
                     picture[top + row, left + column, k] = np.uint8(under + (over - under) * share + _F(0.5))
 
 
