@@ -84,9 +84,11 @@ class Moment:
     """What leaves the engine together: a picture, the motion behind it, and its 40 ms of voice.
 
     finished_ns: monotonic time at which the picture was ready, so latency is a subtraction.
+    between: pictures like image.rgb between the last tick's and this one, at rates over 25: see `interpolation.places`.
     """
 
     image: Image
     motion: FaceMotion
     audio: AudioTick
     finished_ns: int
+    between: tuple[np.ndarray, ...] = ()

@@ -22,6 +22,7 @@ from engine.device import choose_device, describe_device, use_one_thread
 from engine.errors import ConfigError
 from engine.features import check_pair, load_encoder
 from engine.frames import (
+    FPS,
     SAMPLE_RATE_HZ,
     TICK_MS,
     TICK_SAMPLES,
@@ -31,6 +32,7 @@ from engine.frames import (
     Image,
     Moment,
 )
+from engine.interpolation import between, places
 from engine.metrics import Timings
 from engine.motion.emotion import Emotion
 from engine.motion.hush import Hush
@@ -101,12 +103,17 @@ class Pipeline:
 class Performer:
     """One voice's walk through the pipeline: its states, and the voice held back by the look-ahead.
 
-    identity: who is shown, one of `Pipeline.identities` (None: the configured person).
+    identity: who is shown, one of `Pipeline.identities` (None: the configured person). fps: pictures a second.
     skipped: ticks whose picture was not drawn because the caller was late.
     """
 
     def __init__(
-        self, pipeline: Pipeline, seed: int = 0, background: str | None = None, identity: str | None = None
+        self,
+        pipeline: Pipeline,
+        seed: int = 0,
+        background: str | None = None,
+        identity: str | None = None,
+        fps: int = FPS,
     ):
         self.pipeline = pipeline
         self.identity = identity or pipeline.config.render.identity
@@ -118,6 +125,8 @@ class Performer:
         self._drawn = self._renderer.init_state(1) if self._renderer is not None else None
         self._held: deque[AudioTick] = deque()
         self._last: Image | None = None
+        self._fps = fps
+        self._before: torch.Tensor | None = None  # motion of the last tick
         self.skipped = 0
         if background is not None:
             self.set_background(background)
@@ -166,9 +175,16 @@ class Performer:
         """The second half: the picture of a motion."""
         begun_ns = time.perf_counter_ns()
         face = FaceMotion(motion[0].numpy(), voice.index, voice.captured_ns)
-        image = self._draw(motion, voice, draw)
+        *earlier, image = self._pictures(motion, voice, draw)
         self.pipeline.timings["tick"].add_ns(heard_ns + time.perf_counter_ns() - begun_ns)
-        return Moment(image, face, voice, time.monotonic_ns())
+        return Moment(image, face, voice, time.monotonic_ns(), tuple(picture.rgb for picture in earlier))
+
+    def _pictures(self, motion: torch.Tensor, voice: AudioTick, draw: bool) -> list[Image]:
+        """All that this tick brings, oldest first; one if the last is repeated."""
+        before = motion if self._before is None else self._before
+        self._before = motion
+        wanted = places(voice.index, self._fps) if draw else [0]
+        return [self._draw(between(before, motion, early), voice, draw) for early in wanted]
 
     def _draw(self, motion: torch.Tensor, voice: AudioTick, draw: bool) -> Image:
         renderer = self._renderer

@@ -228,7 +228,7 @@ class Engine:
             interval = admit(self.cost(), intervals, serve.max_sessions, serve.most_load, degrade)
             self._opened += 1
             chosen = self.config.engine.seed + self._opened - 1 if seed is None else seed
-            session = Session(self, Performer(self.pipeline, chosen, background, identity), loop)
+            session = Session(self, Performer(self.pipeline, chosen, background, identity, self.config.video.fps), loop)
             session.interval = interval
             self.sessions.append(session)
         return session

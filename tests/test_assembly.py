@@ -11,9 +11,9 @@ from aiortc.rtp import RtpPacket
 from engine.clock import ManualClock
 from engine.config import VideoSection
 from engine.stream.assembly import PATIENCE_NS, Picture, PictureBuffer, starts_h264, starts_vp8
+from engine.stream.downlink import Downlink, pace
 from engine.stream.encode import PictureEncoder, VoiceEncoder
 from engine.stream.lossy import NETWORKS, Faults, Link, spoil
-from engine.stream.outlet import Outlet, pace
 from engine.stream.sample import load_sample
 from engine.stream.uplink import VoiceInlet
 from engine.stream.video_inlet import VideoInlet
@@ -143,7 +143,7 @@ class Meeting:
     def __init__(self, codec: str):
         here = RTCConfiguration(iceServers=[])
         self.sender, self.receiver = RTCPeerConnection(here), RTCPeerConnection(here)
-        self.outlet = Outlet(lambda outlet: self.wanted.append(True))
+        self.downlink = Downlink(lambda downlink: self.wanted.append(True))
         self.wanted: list[bool] = []
         self.codec = codec
         self.frames: list[tuple[int, np.ndarray]] = []
@@ -152,9 +152,9 @@ class Meeting:
         self.voice = VoiceInlet(self.sound.append)
 
     async def connect(self, link: Link) -> None:
-        picture = self.sender.addTransceiver(self.outlet.picture, "sendonly")
-        self.sender.addTransceiver(self.outlet.voice, "sendonly")
-        on_keyframe_request(picture.sender, self.outlet.request_keyframe)
+        picture = self.sender.addTransceiver(self.downlink.picture, "sendonly")
+        self.sender.addTransceiver(self.downlink.voice, "sendonly")
+        on_keyframe_request(picture.sender, self.downlink.request_keyframe)
         known = picture.sender.getCapabilities("video").codecs
         picture.setCodecPreferences([c for c in known if c.name in (self.codec, "rtx")])
         await self.sender.setLocalDescription(await self.sender.createOffer())
@@ -164,7 +164,7 @@ class Meeting:
         await self.receiver.setLocalDescription(await self.receiver.createAnswer())
         await self.sender.setRemoteDescription(self.receiver.localDescription)
         await until(lambda: self.sender.connectionState == self.receiver.connectionState == "connected", "peers")
-        pace(picture.sender, self.outlet)
+        pace(picture.sender, self.downlink)
         spoil(self.sender, link)
 
     async def close(self) -> None:
@@ -201,10 +201,10 @@ def test_real_peers_on_a_bad_network(codec, network):
             meeting.wanted.clear()
             packet = pictures.encode(card(index % 256), index * 3_600, whole)
             first, second = voices.encode(np.resize(said[index * 1_920 :][:1_920], 1_920), index)
-            meeting.outlet.send_voice(first, 0)
-            meeting.outlet.send_picture(packet, 0)
+            meeting.downlink.send_voice(first, 0)
+            meeting.downlink.send_picture(packet, 0)
             await asyncio.sleep(max(0.0, begun + index * 0.04 + 0.02 - asyncio.get_running_loop().time()))
-            meeting.outlet.send_voice(second, 0)
+            meeting.downlink.send_voice(second, 0)
             await asyncio.sleep(max(0.0, begun + (index + 1) * 0.04 - asyncio.get_running_loop().time()))
         await until(lambda: meeting.frames and number_of(meeting.frames[-1][1]) >= ticks, "the last pictures")
         listening.cancel()

@@ -18,7 +18,6 @@ from engine.frames import FPS, VOICE_RATE_HZ, VOICE_TICK_SAMPLES
 from engine.stream.encoders import MOST_BIT_RATE, RECIPES, SOFTWARE, TIME_BASE, Order, choose_recipe
 
 VOICE_TIME_BASE = Fraction(1, VOICE_RATE_HZ)
-VIDEO_TICK = 90_000 // FPS
 VOICE_PACKET_SAMPLES = VOICE_TICK_SAMPLES // 2  # 20 ms, what every Opus receiver expects
 VOICE_BIT_RATE = 48_000  # mono
 VOICE_LAG_NS = 6_500_000  # Opus looks ahead by 312 samples
@@ -91,7 +90,7 @@ class PictureEncoder:
 
     def _open(self) -> None:
         self._rate = self.bit_rate
-        fps = FPS
+        fps = self._settings.fps
         order = Order(*self._size, fps, self._rate, KEYFRAME_S * fps, self._settings)
         self._context = self._recipe.open(order)
         self._since_key = SOONER_KEYFRAME_S * fps  # the first picture is a keyframe: no need to wait for one
@@ -102,7 +101,7 @@ class PictureEncoder:
         if wanted == self._rate:
             return False
         if not self._recipe.steers:
-            return self._since_key >= SOONER_KEYFRAME_S * FPS
+            return self._since_key >= SOONER_KEYFRAME_S * self._settings.fps
         self._context.bit_rate = self._rate = wanted
         return False
 

@@ -10,7 +10,6 @@ from aiohttp import web
 
 from engine.admission import Refused
 from engine.config import Config
-from engine.frames import FPS
 from engine.render.background import page_colour
 from engine.session import Engine
 from engine.stream.departure import Departure
@@ -86,7 +85,7 @@ class Visitors:
         render = self.config.render
         reply = {"sdp": answer, "type": "answer", "id": peer.id, "background": page_colour(peer.background)}
         reply |= {"identity": peer.session.identity, "watch": peer.watch_id}
-        reply |= {"width": render.size, "height": render.size, "fps": FPS, "synthetic": True}
+        reply |= {"width": render.size, "height": render.size, "fps": self.config.video.fps, "synthetic": True}
         return web.json_response(reply)
 
     async def stats(self, request: web.Request) -> web.Response:

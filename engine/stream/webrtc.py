@@ -27,9 +27,9 @@ from engine.metrics import Timings
 from engine.session import Session
 from engine.stream.data_channel import listen
 from engine.stream.departure import Departure
+from engine.stream.downlink import Downlink, pace
 from engine.stream.ice import make_configuration, ports_within
 from engine.stream.offer import Offer, RequestError
-from engine.stream.outlet import Outlet, pace
 from engine.stream.sample import speak_sample
 from engine.stream.speaker import Speaker
 from engine.stream.uplink import VoiceInlet
@@ -64,7 +64,7 @@ class Peer:
         self.background = ""  # the colour that it began with
         self._connection = RTCPeerConnection(make_configuration(config))
         self.departure = departure
-        self._outlet = Outlet(departure.request_keyframe)
+        self._downlink = Downlink(departure.request_keyframe)
         self.host = host
         self.guests: list[Peer] = []
         speaks = offer.source == "mic" and host is None
@@ -79,17 +79,17 @@ class Peer:
 
     async def connect(self) -> str:
         """The SDP of the answer. RequestError 422 if the offer fits nothing; then close the peer."""
-        video = self._connection.addTransceiver(self._outlet.picture, "sendonly")
-        audio = self._connection.addTransceiver(self._outlet.voice, "sendrecv")
+        video = self._connection.addTransceiver(self._downlink.picture, "sendonly")
+        audio = self._connection.addTransceiver(self._downlink.voice, "sendrecv")
         video.setCodecPreferences(_capabilities("video", (*self.departure.codecs, "rtx")))
         audio.setCodecPreferences(_capabilities("audio", ("opus",)))
         for sender in (video.sender, audio.sender):
             sender._stream_id = STREAM_LABEL  # one label for both: receivers keep them in step
-        stamp_reports(video.sender, lambda: self._outlet.pictured_ns)
-        stamp_reports(audio.sender, lambda: self._outlet.voice.stamp_ns)
-        on_keyframe_request(video.sender, self._outlet.request_keyframe)
-        on_bandwidth_report(video.sender, self._outlet.report)
-        self._pace = lambda: pace(video.sender, self._outlet)
+        stamp_reports(video.sender, lambda: self._downlink.pictured_ns)
+        stamp_reports(audio.sender, lambda: self._downlink.voice.stamp_ns)
+        on_keyframe_request(video.sender, self._downlink.request_keyframe)
+        on_bandwidth_report(video.sender, self._downlink.report)
+        self._pace = lambda: pace(video.sender, self._downlink)
         attach(audio.receiver, self._microphone)
         self._connection.on("connectionstatechange", self._on_state)
         if self.host is None:
@@ -104,7 +104,7 @@ class Peer:
         answer = self._connection.localDescription.sdp
         if "a=candidate:" not in answer:
             raise RequestError(503, "no UDP port is free for another peer (serve.udp_ports)")
-        self.codec = self._outlet.codec = _first_video_codec(answer)
+        self.codec = self._downlink.codec = _first_video_codec(answer)
         self._start(self._watch())
         return answer
 
@@ -129,7 +129,7 @@ class Peer:
             await asyncio.wait_for(self._connection.close(), CLOSE_TIMEOUT_S)
         except TimeoutError:
             log.warning("a connection did not close in time")
-        self.departure.leave(self._outlet)
+        self.departure.leave(self._downlink)
         if self.host is None:
             self.departure.close()
         self.forget(self)
@@ -154,9 +154,9 @@ class Peer:
             "latency_ms": departure.latency.percentiles(),
             "encode_ms": departure.encoding.percentiles(),
             "encoders": departure.encoder_names,
-            "bitrate_kbps": self._outlet.steering.rate // 1000,
-            "viewers": len(departure.outlets),
-            "pictures_dropped": departure.dropped + self._outlet.dropped,
+            "bitrate_kbps": self._downlink.steering.rate // 1000,
+            "viewers": len(departure.downlinks),
+            "pictures_dropped": departure.dropped + self._downlink.dropped,
             "late": departure.schedule.late,
             "silence_filled_ms": voice.silent * 1000 // VOICE_RATE_HZ,
             "sound_made_up_ms": voice.concealed * 1000 // VOICE_RATE_HZ,
@@ -190,8 +190,8 @@ class Peer:
     def _on_state(self) -> None:
         if self.state == "connected" and len(self._tasks) == 1:
             self._pace()
-            self.departure.join(self._outlet)
-            self._start(self._outlet.watch())
+            self.departure.join(self._downlink)
+            self._start(self._downlink.watch())
             if self.host is None:
                 self._start_session()
         elif self.state in ("failed", "closed"):

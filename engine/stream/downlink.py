@@ -18,13 +18,13 @@ MEASURED_NS = 1_000_000_000  # over which the sent bits are counted
 WORTH_WAITING_S = 0.001  # the event loop keeps no shorter times
 
 
-class Outlet:
+class Downlink:
     """The packets of a session on their way to one viewer.
 
     codec: "H264" or "VP8", once agreed. dropped: pictures that were made and not sent to this viewer.
     """
 
-    def __init__(self, on_keyframe: Callable[["Outlet"], None]):
+    def __init__(self, on_keyframe: Callable[["Downlink"], None]):
         self.picture, self.voice = make_tracks()
         self.codec = ""
         self.dropped = 0
@@ -86,8 +86,8 @@ class Outlet:
 class PacedTransport:
     """Stands before the transport of a sender of pictures and spreads its packets in time."""
 
-    def __init__(self, transport: Any, outlet: Outlet):
-        self._transport, self._outlet = transport, outlet
+    def __init__(self, transport: Any, downlink: Downlink):
+        self._transport, self._downlink = transport, downlink
         self._free_ns = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -96,16 +96,16 @@ class PacedTransport:
     async def _send_rtp(self, data: bytes) -> None:
         if not is_rtcp(data):
             now_ns = time.monotonic_ns()
-            self._free_ns, wait_ns = pace_packet(self._free_ns, len(data), self._outlet.steering.rate, now_ns)
-            self._outlet.count(len(data))
+            self._free_ns, wait_ns = pace_packet(self._free_ns, len(data), self._downlink.steering.rate, now_ns)
+            self._downlink.count(len(data))
             if wait_ns / 1e9 >= WORTH_WAITING_S:
                 await asyncio.sleep(wait_ns / 1e9)
         await self._transport._send_rtp(data)
         if not is_rtcp(data):
-            self._outlet.pictured_ns = self._outlet.picture.stamp_ns
+            self._downlink.pictured_ns = self._downlink.picture.stamp_ns
 
 
-def pace(sender: RTCRtpSender, outlet: Outlet) -> None:
+def pace(sender: RTCRtpSender, downlink: Downlink) -> None:
     """Pace what a connected sender sends."""
     if not isinstance(sender.transport, PacedTransport):
-        sender.setTransport(PacedTransport(sender.transport, outlet))  # type: ignore[arg-type]
+        sender.setTransport(PacedTransport(sender.transport, downlink))  # type: ignore[arg-type]
