@@ -130,3 +130,55 @@ def test_background_is_checked_at_once_and_changes(engine):
 
     picture = asyncio.run(scene())[-1].image.rgb
     assert tuple(picture[0, 0]) == (0, 255, 0)
+
+
+def test_a_session_with_much_to_hear_does_not_make_another_wait(engine):
+    async def scene():
+        greedy, modest = (engine.open_session(loop=asyncio.get_running_loop()) for _ in range(2))
+        greedy.push(AudioBlock(np.zeros((48_000 * 4, 1), np.float32), 48_000, 0))  # 100 ticks at once
+        modest.push(AudioBlock(np.zeros((1_920 * 5, 1), np.float32), 48_000, 0))
+        modest.finish()
+        moments = [moment async for moment in modest.moments]
+        behind = greedy.ticks
+        greedy.close()
+        return len(moments), behind
+
+    count, behind = asyncio.run(scene())
+    assert count == 6 and behind <= 30, "they take turns, tick by tick"
+
+
+def test_one_session_more_than_the_machine_bears(engine, monkeypatch):
+    asyncio.run(_speak(engine, 0.4))  # so that there is something to go by
+    cost = engine.cost()
+    assert cost.hear_ms > 0 and cost.draw_ms > 0
+
+    def allow(most_load: float, when_busy: str) -> None:
+        serve = engine.config.serve.model_copy(update={"most_load": most_load, "when_busy": when_busy})
+        monkeypatch.setattr(engine, "config", engine.config.model_copy(update={"serve": serve}))
+
+    monkeypatch.setattr(engine, "cost", lambda: cost)  # a busy machine's next figure would be another
+    first = engine.open_session(loop=None)
+    allow(cost.load(1) * 1.01, "refuse")
+    with pytest.raises(SessionError, match="busy"):
+        engine.open_session()
+    allow(cost.load(1) + cost.load(2) + 1e-6, "degrade")
+
+    async def scene():
+        session = engine.open_session(loop=asyncio.get_running_loop())
+        assert session.stats()["picture_interval"] == 2
+        moments = []
+        for block in _blocks(1.2):
+            session.push(block)
+            while session.stats()["waiting_ticks"] or session._blocks:
+                await asyncio.sleep(0.002)
+        while len(session.moments):
+            moments.append(await session.moments.get())
+        first.close()
+        interval = session.interval
+        session.close()
+        return moments, interval
+
+    moments, interval = asyncio.run(scene())
+    drawn = [moment.image.index for moment in moments]
+    assert len(drawn) >= 20 and len(set(drawn)) <= len(drawn) // 2 + 2, "every other picture"
+    assert interval == 1, "all pictures again when the other has gone"
