@@ -25,6 +25,9 @@ class Benchmark:
 
 BENCHMARKS = {
     "latency": Benchmark("latency", "bench_latency", 60.0, "marked voice in, stamped picture out: percentiles, stages"),
+    "baselines": Benchmark("baselines", "bench_baselines", 30.0, "mic to frame, ours and the ways of others"),
+    "interrupt": Benchmark("interrupt", "bench_interrupt", 60.0, "from the word stop to the last picture and sound"),
+    "drift": Benchmark("drift", "bench_drift", 600.0, "eight hours in virtual time, then real time"),
 }
 
 
@@ -38,6 +41,8 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--trace", metavar="FILE.json", help="write who worked when, for chrome://tracing")
     parser.add_argument("--seconds", type=float, metavar="N", help="of talk in each part")
     parser.add_argument("--no-browser", action="store_true", help="leave Chromium out")
+    parser.add_argument("--runner", action="append", default=[], metavar="COMMAND",
+                        help="baselines: another engine's script (benchmarks/harness/runner.py says how it talks)")
     parser.add_argument("--config", metavar="FILE", help="settings (default: config.toml here, if any)")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
     options = parser.parse_args(argv)
@@ -45,7 +50,8 @@ def main(argv: Sequence[str]) -> None:
         raise ConfigError("--seconds is 1 or more")
     config = load_config(options.config, options.set)
     benchmark = BENCHMARKS[options.name]
-    result = benchmark.load()(config, options.seconds or benchmark.seconds, browser=not options.no_browser)
+    result = benchmark.load()(config, options.seconds or benchmark.seconds, browser=not options.no_browser,
+                              runners=options.runner)
     print_result(result)
     write(result, options)
 

@@ -1,7 +1,7 @@
 """A WebRTC peer that speaks the marked voice and reads the stamps of the pictures that come back.
 
-It decodes what comes at once, in order and without a buffer: what is measured is the sender and the wire, not a
-receiver's patience. A lost packet costs the pictures up to the next keyframe, which it asks for.
+Pictures come through the engine's own receiver (engine/stream/video_inlet.py): decoded with their last packet. Sound is
+decoded as it comes.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from benchmarks.harness.marks import MarkedVoice, MarkFinder
 from benchmarks.harness.stamp import Stamp, read
 from engine.errors import SessionError
 from engine.frames import VOICE_RATE_HZ
+from engine.stream.video_inlet import VideoInlet
 from engine.stream.wiring import attach
 
 BLOCK = VOICE_RATE_HZ // 50
-DECODERS = {"H264": "h264", "VP8": "libvpx"}
 CONNECT_S = 30.0
 
 
@@ -82,60 +82,15 @@ class Microphone(MediaStreamTrack):
         return frame
 
 
-class PictureInlet:
-    """Stands where aiortc's receiver has its jitter buffer: packets of one picture, then its stamp.
-
-    lost: packets that never came, or too late.
-    """
-
-    def __init__(self, codec: str) -> None:
-        self.seen: list[Seen] = []
-        self.lost = 0
-        self._decoder: Any = av.VideoCodecContext.create(DECODERS[codec], "r")
-        self._decoder.thread_count = 1
-        self._clock = Unwrapped()
-        self._parts: list[bytes] = []
-        self._next: int | None = None
-        self._broken = True  # until a keyframe
-
-    def add(self, packet: RtpPacket) -> tuple[bool, None]:
-        """aiortc's call for each packet; True asks for a keyframe."""
-        number = packet.sequence_number
-        if self._next is not None and (number - self._next) % 65_536 > 32_768:
-            return False, None  # a late one, or a second copy
-        ask = False
-        if self._next is not None and number != self._next:
-            self.lost += (number - self._next) % 65_536
-            self._parts, self._broken, ask = [], True, True
-        self._next = (number + 1) % 65_536
-        timestamp = self._clock(packet.timestamp)
-        self._parts.append(getattr(packet, "_data", b""))
-        if packet.marker:
-            data, self._parts = b"".join(self._parts), []
-            self._decode(data, timestamp)
-        return ask, None
-
-    def _decode(self, data: bytes, timestamp: int) -> None:
-        try:
-            frames = self._decoder.decode(av.Packet(data))
-        except av.FFmpegError:
-            return
-        for frame in frames:
-            self._broken = self._broken and not frame.key_frame
-            if not self._broken:
-                now_ns = time.monotonic_ns()
-                grey = frame.to_ndarray(format="gray") if frame.format.name == "gray" else _luma(frame)
-                self.seen.append(Seen(now_ns, timestamp, read(grey)))
-
-
-def _luma(frame: Any) -> np.ndarray:
+def luma(frame: Any) -> np.ndarray:
     """The first plane of a YUV picture, uint8 (H, W)."""
     plane = frame.planes[0]
     return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
 
 
-class VoiceInlet:
-    """The same for sound: every packet is decoded as it comes, and looked through for marks."""
+class Listener:
+    """Stands where aiortc's receiver has its jitter buffer: every packet is decoded as it comes, and looked through for
+    marks."""
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []
@@ -157,14 +112,18 @@ class VoiceInlet:
 
 
 class Peer:
-    """Connects, speaks, watches, and goes. reports: of the sender, by kind: (NTP time in ns, unwrapped timestamp)."""
+    """Connects, speaks, watches, and goes.
+
+    seen: all pictures. reports: of the sender, by kind: (NTP time in ns, unwrapped timestamp).
+    """
 
     def __init__(self, url: str):
         self.url = url
         self.id = ""
         self.microphone = Microphone()
-        self.voice = VoiceInlet()
-        self.pictures = PictureInlet("H264")
+        self.voice = Listener()
+        self.seen: list[Seen] = []
+        self.pictures: VideoInlet | None = None
         self.reports: dict[str, list[tuple[int, int]]] = {"video": [], "audio": []}
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._video = self.connection.addTransceiver("video", "recvonly")
@@ -179,8 +138,7 @@ class Peer:
         if reply.status != 200:
             raise SessionError(f"the server refused ({reply.status}): {answer.get('error')}")
         self.id = answer["id"]
-        if "H264" not in answer["sdp"]:
-            self.pictures = PictureInlet("VP8")
+        self.pictures = VideoInlet("H264" if "H264" in answer["sdp"] else "VP8", self._see)
         attach(self._video.receiver, self.pictures)
         attach(self._audio.receiver, self.voice)
         self._listen(self._video.receiver, "video")
@@ -188,10 +146,15 @@ class Peer:
         await self.connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
         try:
             async with asyncio.timeout(CONNECT_S):
-                while not self.pictures.seen:
+                while not self.seen:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise SessionError("no picture came from the server") from None
+
+    @property
+    def lost(self) -> int:
+        """Packets of pictures that never came."""
+        return self.pictures.buffer.lost if self.pictures else 0
 
     async def stats(self) -> dict[str, Any]:
         """What the server counts of this session."""
@@ -200,6 +163,10 @@ class Peer:
 
     async def close(self) -> None:
         await self.connection.close()
+
+    def _see(self, frame: Any) -> None:
+        now_ns = time.monotonic_ns()
+        self.seen.append(Seen(now_ns, frame.pts, read(luma(frame))))
 
     def _listen(self, receiver: Any, kind: str) -> None:
         handle, clock = receiver._handle_rtcp_packet, Unwrapped()

@@ -26,7 +26,8 @@ pre { overflow: auto; background: #f6f6f6; padding: 1em; font-size: 12px; }
 class Plot(Protocol):
     """Something that can be drawn."""
 
-    title: str
+    @property
+    def title(self) -> str: ...
 
     def svg(self) -> str: ...
 

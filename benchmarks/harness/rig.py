@@ -85,7 +85,7 @@ def _watch_sending(recorder: Recorder) -> None:
     def tick(track: Any, packet: Any, *_: Any) -> int:
         return packet.pts // VIDEO_TICK if track.kind == "video" else -1
 
-    recorder.wrap(PictureEncoder, "encode", "encode", lambda encoder, rgb, index, *_: index)
+    recorder.wrap(PictureEncoder, "encode", "encode", lambda encoder, rgb, pts, *_: pts // VIDEO_TICK)
     recorder.wrap(VoiceEncoder, "encode", "encode voice", lambda encoder, voice, index, *_: index)
     recorder.wrap(PacketTrack, "send", "send", tick)
 

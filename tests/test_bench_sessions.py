@@ -1,0 +1,44 @@
+"""The benchmarks of whole sessions: their pure parts by hand, and tiny runs for the shape of what they write."""
+
+import numpy as np
+import pytest
+
+from benchmarks.harness.drift import HOURS, moved, run_virtual
+from benchmarks.harness.interrupt import Out, bench_interrupt, judge
+from engine.config import parse_config
+
+SMALL = {"render": {"size": 64, "quality": "plain"}, "engine": {"executor": "eager"}}
+MS = 1_000_000
+
+
+def test_a_line_that_rises_by_three_has_moved_three():
+    assert moved([(k, 10.0 + 3 * (k >= 50)) for k in range(100)]) == 3.0
+    assert moved([(0.0, 4.0)]) == 0.0 and moved([]) is None
+
+
+@pytest.mark.parametrize("ppm", [-200, 0, 200])
+def test_the_pacing_does_not_drift_in_virtual_hours(ppm):
+    summary, line = run_virtual(ppm, hours=1.0)
+    assert abs(summary["drift_ms"]) <= 5 and len(line) == 60 and HOURS == 8
+    assert 0 <= summary["delay_ms"]["p50"] <= summary["delay_ms"]["p99"] < 80
+
+
+def test_an_interrupt_is_judged_by_what_left():
+    speech = [Out(k * 40 * MS, 1_919, 0.4, k) for k in range(10)]  # the last one leaves at 360 ms
+    fading = Out(400 * MS, 239, 0.2, 10)  # 5 ms of its voice are left
+    rest = [Out((440 + 40 * k) * MS, -1, 0.01, 11 + k) for k in range(5)]
+    video, audio = judge(390 * MS, 10**12, [*speech, fading, *rest])
+    assert video == 50.0, "the picture of 400 ms is seen until 440"
+    assert audio == pytest.approx(10 + 239 / 48, abs=1e-6)
+    again = Out(800 * MS, 1_919, 0.4, 20)
+    assert judge(390 * MS, 700 * MS, [*speech, fading, *rest, again]) == (video, audio), "speech that goes on later"
+    assert judge(700 * MS, 10**12, rest) == (None, None)
+
+
+def test_interrupts_are_measured():
+    result = bench_interrupt(parse_config(SMALL), 4.0)
+    figures = result.figures
+    assert figures["interrupts"] == 2
+    for name in ("video_ms", "audio_ms"):
+        assert set(figures[name]) == {"p50", "p95", "p99"}
+    assert np.isfinite([row[1] for row in result.tables[0].rows if row[1] is not None]).all()
