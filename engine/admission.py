@@ -23,7 +23,7 @@ class Refused(SessionError):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Compute of one tick of one session. hear_ms: from sound to motion. draw_ms: a picture."""
+    """Compute of one tick of one session. hear_ms: from sound to motion. draw_ms: its pictures."""
 
     hear_ms: float
     draw_ms: float

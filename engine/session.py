@@ -19,7 +19,7 @@ from engine.admission import Cost, admit, relieve
 from engine.audio import AudioBlock, Rechunker
 from engine.config import Config, shows_alpha
 from engine.errors import ConfigError, PluginError, SessionError
-from engine.frames import SAMPLE_RATE_HZ, VOICE_RATE_HZ, VOICE_TICK_SAMPLES, AudioTick
+from engine.frames import FPS, SAMPLE_RATE_HZ, VOICE_RATE_HZ, VOICE_TICK_SAMPLES, AudioTick
 from engine.motion.emotion import Emotion, parse_emotion
 from engine.outlet import Outlet
 from engine.pipeline import Performer, Pipeline
@@ -245,7 +245,7 @@ class Engine:
     def cost(self) -> Cost:
         """What a tick was measured to take here of late, half of the ticks more."""
         p50 = {part: timings.percentiles()["p50"] for part, timings in self.pipeline.timings.items()}
-        return Cost(p50["features"] + p50["motion"], p50["render"])
+        return Cost(p50["features"] + p50["motion"], p50["render"] * self.config.video.fps / FPS)
 
     def wake(self) -> None:
         self._wake.set()

@@ -245,6 +245,21 @@ def test_a_full_server_is_explained_and_a_lost_connection_comes_back(page, url, 
     see(page, 3)
 
 
+def test_two_pages_at_once(page, browser, url, engine, monkeypatch):
+    serve = engine.config.serve.model_copy(update={"max_sessions": 2})
+    monkeypatch.setattr(engine, "config", engine.config.model_copy(update={"serve": serve}))
+    other = browser.new_page()
+    page.goto(f"{url}?autostart=sample&background=%2300ff00")
+    other.goto(f"{url}?autostart=mic&background=%23ff0000&identity=omar")
+    for one, colour in ((page, (0, 255, 0)), (other, (255, 0, 0))):
+        see(one, 10)
+        until(lambda one=one, colour=colour: np.abs(np.array(one.evaluate(CORNER)) - colour).max() <= 12, f"{colour}")
+    first = page.evaluate("window.visema.stats()")["framesDecoded"]
+    other.close()
+    until(lambda: len(engine.sessions) == 1, "the slot of the page that was closed")
+    see(page, first + 10)
+
+
 def test_a_program_speaks_through_the_page(page, url, engine):
     page.goto(f"{url}?autostart=program")
     state(page, "connected")

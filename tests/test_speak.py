@@ -331,3 +331,31 @@ def test_the_session_that_ends_is_told(engine):
             assert (error["code"], error["fatal"]) == ("session", True)
 
     asyncio.run(scene())
+
+
+def test_an_emotion_over_http(engine, monkeypatch):
+    async def scene() -> None:
+        async with watched(engine) as (url, viewer):
+            where = f"{url}/session/{viewer.id}"
+            for wanted in ({"happy": 1.0}, "happy", {"furious": 1.0}, {"happy": -1.0}, {"happy": True}):
+                status, reply = await request("POST", where, json={"emotion": wanted})
+                assert status == 422 and reply["error"], wanted
+            assert (await request("POST", where, json={"emotion": {"sad": 1}, "intensity": 2}))[0] == 422
+            monkeypatch.setattr(engine.pipeline.motion, "emotional", True)
+            told: list[tuple[tuple[float, ...], float]] = []
+            monkeypatch.setattr(
+                engine.pipeline.motion, "set_emotion", lambda state, slot, weights, i: told.append((weights, i))
+            )
+            mixture = {"emotion": {"happy": 1, "sad": 3}, "intensity": 0.5}
+            assert (await request("POST", where, json=mixture | {"background": "#00ff00"}))[0] == 200
+            await until(lambda: told, "the stage's call")
+            assert sorted(told[0][0])[-2:] == [0.25, 0.75] and told[0][1] == 0.5
+            async with program(url) as talk:
+                started = await talk.start()
+                assert len(started["emotions"]) == 8
+                assert started["emotion"] == {"weights": {"happy": 0.25, "sad": 0.75}, "intensity": 0.5}
+                await talk.say("emotion", weights={"angry": 1.0}, id="e")
+                assert (await talk.hear("emotion"))["id"] == "e"
+                await until(lambda: len(told) == 2, "the stage's second call")
+
+    asyncio.run(scene())
