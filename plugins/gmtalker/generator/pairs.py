@@ -112,8 +112,8 @@ def render_pairs(folder: Path, corpus: Performances, count: int, who: str, size:
         raise ConfigError(f"{folder} holds pairs of another person, size, scale, camera or seed; use another folder")
     scene.write_text(json.dumps(about, indent=1) + "\n")
     done = len(read_rows(folder)) if index.is_file() else 0
+    began_s, spent_s = time.monotonic(), time.process_time()
     for moment in draw_moments(corpus, done, count, seed):
-        began_s, spent_s = time.monotonic(), time.process_time()
         name = f"{moment.number:05d}"
         for part, picture in artist.draw(moment).items():
             partial = folder / f".{name}_{part}.png"
@@ -131,6 +131,7 @@ def render_pairs(folder: Path, corpus: Performances, count: int, who: str, size:
         felt = ", ".join(f"{EMOTIONS[k]} {moment.weights[k]:.2f}" for k in np.flatnonzero(moment.weights))
         spent = f"{time.monotonic() - began_s:.1f} s, {time.process_time() - spent_s:.1f} s of a core"
         print(f"  {moment.number + 1}/{count}  {felt} at {moment.intensity:.2f}  {spent}", flush=True)
+        began_s, spent_s = time.monotonic(), time.process_time()
 
 
 def read_rows(folder: Path) -> list[dict]:
@@ -158,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
-    performances = Performances(options.corpus, options.run / "voices")
+    performances = Performances(options.corpus)  # every voice is heard once: nothing to keep
     render_pairs(options.run, performances, options.count, options.person, options.size, options.scale, options.seed)
 
 
