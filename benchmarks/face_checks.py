@@ -9,6 +9,7 @@
     (in that folder)      node .../benchmarks/expressions.cjs SHEETS expressions.json
 
     python -m benchmarks.face_checks landmarks.json [expressions.json] --out benchmarks/results/face_checks.json
+    python -m benchmarks.face_checks - expressions.json        # without landmarks, say of performers.look
 
 These are signals, not judges: the classifier was trained on photographs and calls closed smiles neutral.
 """
@@ -21,7 +22,8 @@ from typing import Any
 
 Rows = list[dict[str, Any]]
 WORDS = {"joy": "happy", "smile": "happy", "sadness": "sad", "anger": "angry", "fear": "fearful",
-         "surprise": "surprised", "disgust": "disgusted", "neutral": "neutral"}  # fmt: skip
+         "surprise": "surprised", "disgust": "disgusted", "neutral": "neutral", "happy": "happy", "sad": "sad",
+         "angry": "angry", "surprised": "surprised", "disgusted": "disgusted"}  # fmt: skip
 
 
 def check_landmarks(rows: Rows) -> dict[str, Any]:
@@ -71,8 +73,10 @@ def main() -> None:
     parser.add_argument("expressions", type=Path, nargs="?")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    report: dict[str, Any] = {"landmarks": check_landmarks(json.loads(args.landmarks.read_text()))}
-    report["landmarks"]["model"] = "mediapipe 0.10.14 face mesh"
+    report: dict[str, Any] = {}
+    if str(args.landmarks) != "-":
+        report["landmarks"] = check_landmarks(json.loads(args.landmarks.read_text()))
+        report["landmarks"]["model"] = "mediapipe 0.10.14 face mesh"
     if args.expressions:
         report["expressions"] = check_expressions(json.loads(args.expressions.read_text()))
         report["expressions"]["model"] = "@vladmandic/face-api 1.7.15"
