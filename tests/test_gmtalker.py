@@ -181,6 +181,10 @@ def test_mixtures_lie_between():
     shares = gm.component_weights(torch.tensor([make_emotion({"happy": 1, "sad": 1}).weights]), torch.tensor([1.0]), 5)
     middle = gm.mix(means, shares.expand(3, -1))
     assert torch.allclose(middle, 0.5 * (means[:, HAPPY] + means[:, SAD]), atol=1e-6)
+    weak = gm.at_intensity(mapper(torch.randn(3, 4)), torch.tensor([0.0, 0.5, 1.0]), NEUTRAL)
+    full = gm.at_intensity(mapper(torch.zeros(1, 4)), torch.ones(1), NEUTRAL)
+    assert torch.allclose(weak.mean[0], weak.mean[0, NEUTRAL].expand(K, -1), atol=1e-6)
+    assert torch.allclose(full.log_variance, mapper(torch.zeros(1, 4)).log_variance, atol=1e-5)
     none = gm.component_weights(torch.tensor([[1.0] + [0.0] * 7]), torch.tensor([0.0]), NEUTRAL)
     assert none[0, NEUTRAL] == 1.0 and none.sum() == 1.0
 
@@ -192,7 +196,8 @@ def test_the_four_losses_reach_every_part():
     generator = ExpressionGenerator(size, 10)
     heard = SpeechFeatures(torch.randn(3, 9, 2, 10), torch.randn(3, 9, 2), torch.rand(3, 9, 2))
     values, label = torch.randn(3, 9, size.values), torch.eye(K)[:3]
-    z, parts = generator.encode(values, heard, label, torch.randn(3, size.source + size.latent), ExpressionWeights())
+    noise, felt = torch.randn(3, size.source + size.latent), (torch.arange(3), torch.tensor([0.45, 0.72, 1.0]))
+    z, parts = generator.encode(values, heard, *felt, noise, ExpressionWeights())
     assert set(parts) == {"cond", "w", "emo", "label"} and all(part.shape == (3,) for part in parts.values())
     past = generator.decoder.shifted(values, torch.zeros(3, dtype=torch.int64))
     said = generator.decode(past, z, heard, torch.zeros(3, dtype=torch.int64), 1, label)

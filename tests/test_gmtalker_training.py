@@ -242,7 +242,7 @@ def test_paper_size_trains_a_step():
     heard = SpeechFeatures(torch.randn(1, 6, 2, 32), torch.randn(1, 6, 2), torch.rand(1, 6, 2))
     values, speaker, label = torch.randn(1, 6, layout.E), torch.zeros(1, dtype=torch.int64), torch.eye(K)[:1]
     noise = torch.randn(1, size.expression.source + size.expression.latent)
-    z, parts = face.encode(values, heard, label, noise, ExpressionWeights())
+    z, parts = face.encode(values, heard, torch.tensor([0]), torch.ones(1), noise, ExpressionWeights())
     said = face.decode(face.decoder.shifted(values, speaker), z, heard, speaker, 1, label)
     (reconstruction(said, values) + sum(parts.values())).mean().backward()
     assert all(torch.isfinite(p.grad).all() for p in face.parameters() if p.grad is not None)

@@ -2,9 +2,10 @@
 
 One step of the flow (GMTalker, section 3.3): half of the features of every tick are scaled and shifted by what a
 Transformer makes of the other half, then the features are flipped. Dinh et al. 2017 for the coupling, Kim et al. 2021
-for the flip. The Transformer looks at the other half of *past ticks too*: the Jacobian stays triangular, so its
-determinant is still the product of the scales, and since that half passes unchanged, both directions compute the
-very same scales. Each direction needs one pass.
+for the flip. The Transformer also sees all earlier ticks: the other half there, and the finished latents of the tick
+before, without which latents drawn tick by tick would hardly hang together in time. The Jacobian stays triangular (a
+tick depends on itself and on what was before), so its determinant is still the product of the scales. Latents -> noise,
+what training needs, is one parallel pass; noise -> latents goes tick by tick, as speech does.
 """
 
 from dataclasses import dataclass
@@ -40,28 +41,35 @@ class CausalLayer(nn.Module):
 
 
 class AffineCoupling(nn.Module):
-    """z1 -> z1 exp(s) + t with s and t from z2: features (B, T, Z), z1 the first half of Z, z2 the rest."""
+    """z1 -> z1 exp(s) + t with s and t from z2 and the past: (B, T, Z), z1 the first half of Z, z2 the rest.
+
+    past: (B, T, Z) the finished latents of the tick before each.
+    """
 
     def __init__(self, features: int, width: int, layers: int, heads: int, context: int, dropout: float = 0.0):
         super().__init__()
         self.moved = features // 2
-        self.take = nn.Linear(features - self.moved, width)
+        self.take = nn.Linear(2 * features - self.moved, width)
         self.layers = nn.ModuleList(CausalLayer(width, heads, 4 * width, context, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.answer = nn.Linear(width, 2 * self.moved)
         nn.init.zeros_(self.answer.weight)  # a fresh flow is the identity
         nn.init.zeros_(self.answer.bias)
 
-    def forward(self, x: torch.Tensor, inverse: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, x: torch.Tensor, past: torch.Tensor, inverse: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """All ticks: (y, log |det| of this direction per tick (B, T))."""
-        h = self.take(x[..., self.moved :])
+        h = self.take(torch.cat((x[..., self.moved :], past), -1))
         for layer in self.layers:
             h = layer(h)
         return self._transform(x, h, inverse)
 
-    def step(self, caches: tuple[RingCache, ...], x: torch.Tensor, window: RingWindow) -> torch.Tensor:
+    def step(
+        self, caches: tuple[RingCache, ...], x: torch.Tensor, past: torch.Tensor, window: RingWindow
+    ) -> torch.Tensor:
         """The next tick (S, 1, Z), in the direction of sampling."""
-        h = self.take(x[..., self.moved :])
+        h = self.take(torch.cat((x[..., self.moved :], past), -1))
         for layer, cache in zip(self.layers, caches, strict=True):
             h = layer.step(cache, h, window)  # type: ignore[operator]
         return self._transform(x, h, False)[0]
@@ -79,10 +87,11 @@ class AffineCoupling(nn.Module):
 
 @dataclass(slots=True)
 class FlowState(State):
-    """clock: of all caches; caches: one per layer of every step of the flow."""
+    """clock: of all caches; caches: one per layer of every step of the flow; past: (S, 1, Z) the latents drawn last."""
 
     clock: RingClock
     caches: tuple[tuple[RingCache, ...], ...]
+    past: torch.Tensor
 
 
 class TransformerFlow(nn.Module):
@@ -106,21 +115,36 @@ class TransformerFlow(nn.Module):
             tuple(layer.attention.init_state(slots, 1) for layer in coupling.layers)  # type: ignore[union-attr]
             for coupling in self.couplings
         )
-        return FlowState(init_clock(slots, self.context, 1, early), caches)
+        return FlowState(init_clock(slots, self.context, 1, early), caches, torch.zeros(slots, 1, self.features))
 
     def forward(self, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(latents, log |det d latents / d noise| per tick (B, T))."""
-        x, total = noise, noise.new_zeros(noise.shape[:-1])
-        for coupling in self.couplings:
-            x, log_det = coupling(x)
-            x, total = x.flip(-1), total + log_det
-        return x, total
+        """(latents, log |det d latents / d noise| per tick (B, T)).
+
+        Every tick anew from all before it: what `sample` says, slowly, but with gradients.
+        """
+        latents, totals = noise[:, :0], []
+        for t in range(noise.shape[1]):
+            past = nn.functional.pad(latents, (0, 0, 1, 0))
+            x, total = noise[:, : t + 1], noise.new_zeros(noise.shape[0])
+            for coupling in self.couplings:
+                x, log_det = coupling(x, past)
+                x, total = x.flip(-1), total + log_det[:, -1]
+            latents = torch.cat((latents, x[:, -1:]), 1)
+            totals.append(total)
+        return latents, torch.stack(totals, 1)
+
+    @torch.no_grad()
+    def sample(self, noise: torch.Tensor) -> torch.Tensor:
+        """Latents (B, T, Z) of noise, step by step."""
+        state = self.init_state(len(noise))
+        return torch.cat([self.step(state, noise[:, t : t + 1]).clone() for t in range(noise.shape[1])], 1)
 
     def inverse(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(noise, log |det d noise / d latents| per tick (B, T))."""
         x, total = latents, latents.new_zeros(latents.shape[:-1])
+        past = nn.functional.pad(latents[:, :-1], (0, 0, 1, 0))
         for coupling in reversed(self.couplings):
-            x, log_det = coupling(x.flip(-1), inverse=True)
+            x, log_det = coupling(x.flip(-1), past, inverse=True)
             total = total + log_det
         return x, total
 
@@ -131,10 +155,12 @@ class TransformerFlow(nn.Module):
 
     def step(self, state: FlowState, noise: torch.Tensor) -> torch.Tensor:
         """The next tick's latents (S, 1, Z) from its noise."""
+        past = torch.where((state.clock.filled <= 0)[:, None, None], 0.0, state.past)  # nothing was before the start
         window = advance(state.clock, 1)
         x = noise
         for coupling, caches in zip(self.couplings, state.caches, strict=True):
-            x = coupling.step(caches, x, window).flip(-1)  # type: ignore[operator]
+            x = coupling.step(caches, x, past, window).flip(-1)  # type: ignore[operator]
+        state.past.copy_(x)
         return x
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.frames import SpeechFeatures
-from engine.motion.emotion import K
+from engine.motion.emotion import NEUTRAL, K
 from plugins.gmtalker import mixture as gm
 from plugins.gmtalker.decoder import AutoregressiveDecoder
 from plugins.gmtalker.mixture import Gaussian, MixtureMapper, split_gaussian
@@ -78,20 +78,21 @@ class ExpressionGenerator(nn.Module):
         """The other way round."""
         return scaled * self.deviation + self.mean
 
-    def encode(self, scaled: torch.Tensor, speech: SpeechFeatures, label: torch.Tensor, noise: torch.Tensor,
-               weights: ExpressionWeights) -> tuple[torch.Tensor | None, dict[str, torch.Tensor]]:  # fmt: skip
+    def encode(
+        self, scaled: torch.Tensor, speech: SpeechFeatures, emotion: torch.Tensor, intensity: torch.Tensor,
+        noise: torch.Tensor, weights: ExpressionWeights,
+    ) -> tuple[torch.Tensor | None, dict[str, torch.Tensor]]:  # fmt: skip
         """z (B, Z) of a performance, and what it costs, each (B,): eq. 8, 10, 11 and the label's term.
 
-        label: soft (B, K) shares of the components. noise: standard normal (B, W + Z), the one sample.
+        emotion: int64 (B,), at an intensity (B,). noise: standard normal (B, W + Z), the one sample.
         """
         if self.posterior is None or self.mapper is None:
             return None, {}
         q_w, q_z = self.posterior(scaled, speech)
         w = q_w.sample(noise[:, : self.size.source])
         z = q_z.sample(noise[:, self.size.source :])
-        mixture = self.mapper(w)
-        if self.size.components == 1:
-            label = torch.ones_like(label[:, :1])
+        mixture = gm.at_intensity(self.mapper(w), intensity, NEUTRAL)
+        label = F.one_hot(emotion, K).float() if self.size.components > 1 else torch.ones_like(intensity)[:, None]
         pi = gm.responsibilities(z, mixture)
         return z, {
             "cond": weights.cond * gm.conditional_term(z, q_z, mixture, label),
@@ -102,10 +103,12 @@ class ExpressionGenerator(nn.Module):
 
     @torch.no_grad()
     def components(self, w: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """One z of every emotion, (S, K, Z): w (S, W) and noise (S, K, Z) are standard normal."""
+        """One z of every emotion, (S, K, Z): w (S, W) and noise (S, Z) are standard normal.
+
+        All share the noise: then a mixture of them is as far from its middle as each of them is from its own.
+        """
         assert self.mapper is not None, "the one-hot decoder has no latent"
-        mixture = self.mapper(w)
-        return mixture.sample(noise[:, : mixture.mean.shape[1]])
+        return self.mapper(w).sample(noise[:, None])
 
     def decode(
         self, past: torch.Tensor, z: torch.Tensor | None, speech: SpeechFeatures, speaker: torch.Tensor,
@@ -117,7 +120,6 @@ class ExpressionGenerator(nn.Module):
         return self.decoder(past, latent, speech, speaker, lookahead, condition)
 
 
-def reconstruction(said: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
-    """The rec term (B,): squared error of scaled values, summed over them, mean over time; weight: (V,)."""
-    error = F.mse_loss(said, wanted, reduction="none")
-    return (error if weight is None else error * weight).sum(-1).mean(-1)
+def reconstruction(said: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Squared error (B,) of scaled values (B, T, V), summed over values, mean over time."""
+    return F.mse_loss(said, wanted, reduction="none").sum(-1).mean(-1)

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from engine.features.checkpoint import fingerprint
+from engine.frames import FPS
 from engine.motion import layout
-from engine.motion.emotion import NEUTRAL, K
+from engine.motion.emotion import NEUTRAL
 from engine.training.loop import Figures
 from plugins.gmtalker import training
 from plugins.gmtalker.data import Takes, labels
@@ -46,14 +47,17 @@ class ExpressionLoss(nn.Module):
         scaled = face.scaled(takes.motion[at][..., : layout.E].float())
         speaker, label = takes.performer[at], labels(takes.emotion[at], takes.strength[at])
         noise = torch.randn(len(scaled), face.size.source + face.size.latent, generator=batch.random)
-        z, parts = face.encode(scaled, batch.speech, label, noise, self.weights)
+        z, parts = face.encode(
+            scaled, batch.speech, takes.emotion[at], takes.strength[at], noise, self.weights
+        )
 
         def say(past: torch.Tensor) -> torch.Tensor:
             return face.decode(past, z, batch.speech, speaker, batch.lookahead, label)
 
         past = taught_past(face.decoder, say, scaled, speaker, self.settings, step, batch.random)
         heard = scaled.shape[1] - batch.lookahead
-        parts = {"rec": self.weights.rec * reconstruction(say(past)[:, :heard], scaled[:, :heard]), **parts}
+        seconds = heard / FPS  # z stands for a whole clip: its divergences weigh against all of its error
+        parts = {"rec": self.weights.rec * seconds * reconstruction(say(past)[:, :heard], scaled[:, :heard]), **parts}
         means = {name: part.mean() for name, part in parts.items()}
         return torch.stack(list(means.values())).sum(), {name: mean.item() for name, mean in means.items()}
 
@@ -66,7 +70,7 @@ def speak(face: ExpressionGenerator, takes: Takes, rows: torch.Tensor, take: int
     size, z, condition = face.size, None, None
     if size.prior != "onehot":
         w = torch.randn(len(rows), size.source, generator=random)
-        components = face.components(w, torch.randn(len(rows), K, size.latent, generator=random))
+        components = face.components(w, torch.randn(len(rows), size.latent, generator=random))
         z = mix(components, label) if size.prior == "mixture" else components[:, 0]
     if size.prior != "mixture":
         condition = label

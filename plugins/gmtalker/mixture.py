@@ -2,8 +2,8 @@
 
 Where the emotion label enters, the paper leaves open: eq. 8 and 9 alone would find clusters, but nobody could say
 which is happy. Here a labelled example's responsibilities are its label's (what the posterior of e is once e is seen),
-and a fourth term, the cross-entropy of the label under eq. 9, keeps the components apart. Labels are soft: an emotion
-at intensity i weighs i on its component and 1 - i on the neutral one, as eq. 12 mixes them when speaking.
+and a fourth term, the cross-entropy of the label under eq. 9, keeps the components apart. An emotion at intensity i is
+what eq. 12 makes of i parts of it and 1 - i parts of neutral; weak examples are held against those mixtures.
 """
 
 from typing import NamedTuple
@@ -82,13 +82,23 @@ def emotion_term(pi: torch.Tensor) -> torch.Tensor:
 
 
 def label_term(z: torch.Tensor, mixture: Gaussian, label: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy (B,) of soft labels (B, K) under eq. 9; ours."""
+    """Cross-entropy (B,) of labels (B, K) under eq. 9; ours."""
     return -(label * F.log_softmax(log_likelihoods(z, mixture), -1)).sum(-1)
 
 
 def mix(components: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Eq. 12 for any number of emotions: samples (S, K, Z) of the components, weights (S, K) -> z (S, Z)."""
     return (weights[..., None] * components).sum(1)
+
+
+def at_intensity(mixture: Gaussian, intensity: torch.Tensor, neutral: int) -> Gaussian:
+    """The Gaussians (B, K, Z) of emotions at an intensity (B,): those of eq. 12 between neutral and each."""
+    mean, deviation = mixture.mean, torch.exp(0.5 * mixture.log_variance)
+    if mean.shape[1] == 1:
+        return mixture
+    share = intensity[:, None, None]
+    mixed = (share * x + (1.0 - share) * x[:, neutral, None] for x in (mean, deviation))
+    return Gaussian(next(mixed), 2.0 * torch.log(next(mixed)))
 
 
 def component_weights(weights: torch.Tensor, intensity: torch.Tensor, neutral: int) -> torch.Tensor:

@@ -18,7 +18,7 @@ from engine.errors import ConfigError, WeightsError
 from engine.features.checkpoint import fit, read_checkpoint, save_checkpoint
 from engine.frames import SpeechFeatures
 from engine.motion import layout
-from engine.motion.emotion import NEUTRAL, Emotion, K, make_emotion, parse_emotion
+from engine.motion.emotion import NEUTRAL, Emotion, make_emotion, parse_emotion
 from engine.stage import Stage, State
 from engine.torchkit.coupling import FlowState
 from engine.torchkit.noise import NoiseStreams, draw, init_streams, normal, seed_streams, uniform
@@ -150,11 +150,10 @@ class GMTalkerMotion(nn.Module, Stage):
         size = self.expression.size
         if self.expression.mapper is None:
             return torch.zeros(len(seed), 1, 1)
-        count = size.source + K * size.latent
+        count = size.source + size.latent
         drawn = uniform(seed, torch.zeros_like(seed), ONCE + torch.arange(2 * count, device=seed.device))
         noise = normal(*drawn.chunk(2, -1))
-        w, rest = noise[:, : size.source], noise[:, size.source :].unflatten(-1, (K, size.latent))
-        return self.expression.components(w, rest)
+        return self.expression.components(noise[:, : size.source], noise[:, size.source :])
 
 
 def save_generator(generator: ExpressionGenerator | MotionGenerator, path: Path, encoder: str, speakers: Sequence[str],

@@ -96,7 +96,7 @@ def move(
     """Free-running motion numbers (N, T - lookahead, 12) of windows, from noise of a seed."""
     random = torch.Generator().manual_seed(seed)
     noise = torch.randn(len(rows), takes.ticks, head.size.latent, generator=random)
-    latents, _ = head.flow(noise)
+    latents = head.flow.sample(noise)
     said = roll_out(head.decoder, latents, takes.features(rows), moves.speaker, lookahead, moves.label)
     return head.numbers(said)
 
