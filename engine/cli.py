@@ -123,10 +123,10 @@ def make_parser() -> argparse.ArgumentParser:
     identities = _add(commands, "identities", "the persons that are ready", _identities, [common, picture])
     identities.add_argument("--picture", metavar="OUT.png", help="draw them")
 
-    bench = _add(commands, "bench", "latency, sync, interrupts, drift, speed, quality of lips, measured here", _bench, [common, picture])
+    bench = _add(commands, "bench", "latency, interrupts, drift, speed, lips, measured here", _bench, [common, picture])
     bench.add_argument("what", metavar="WHAT", choices=("render",),
-                       help="render; with options of their own: encoder, quality, latency, interrupt, drift, throughput, "
-                            "soak, network, baselines, all (`visema bench latency --help`)")
+                       help="render; with options of their own: encoder, quality, latency, interrupt, drift, "
+                            "throughput, soak, network, baselines, all (`visema bench latency --help`)")
     bench.add_argument("--json", metavar="FILE.json", help="write the figures")
     bench.add_argument("--pictures", type=int, default=100, metavar="N", help="how many are drawn (default 100)")
     bench.add_argument("--threads", type=int, metavar="N", help="that draw (default: render.threads)")

@@ -5,6 +5,8 @@ import pytest
 
 from benchmarks.harness.drift import HOURS, moved, run_virtual
 from benchmarks.harness.interrupt import Out, bench_interrupt, judge
+from benchmarks.harness.soak import bench_soak, grown, rest
+from benchmarks.harness.throughput import bench_throughput, strict_sessions
 from engine.config import parse_config
 
 SMALL = {"render": {"size": 64, "quality": "plain"}, "engine": {"executor": "eager"}}
@@ -42,3 +44,37 @@ def test_interrupts_are_measured():
     for name in ("video_ms", "audio_ms"):
         assert set(figures[name]) == {"p50", "p95", "p99"}
     assert np.isfinite([row[1] for row in result.tables[0].rows if row[1] is not None]).all()
+
+
+def test_sessions_count_up_to_the_first_late_picture():
+    rows = [{"sessions": k + 1, "in_time_percent": share} for k, share in enumerate((100.0, 100.0, 99.9, 100.0))]
+    assert strict_sessions(rows) == 2 and strict_sessions(rows[2:]) == 0 and strict_sessions([]) == 0
+
+
+def test_more_sessions_are_tried_until_one_is_late():
+    figures = bench_throughput(parse_config(SMALL), 1.0, most=2).figures
+    rows = figures["rows"]
+    assert [row["sessions"] for row in rows] == list(range(1, len(rows) + 1)) and len(rows) <= 2
+    assert all(row["pictures"] and set(row["ready_ms"]) == {"p50", "p95", "p99"} for row in rows)
+    assert figures["sessions"] in (0, 1, 2) and figures["sessions"] <= len(rows)
+
+
+def test_growth_is_that_after_the_beginning():
+    assert grown([(k, 100.0 + (k < 10) * -30 + (k >= 90) * 7) for k in range(100)]) == 7.0
+    assert grown([(0.0, 5.0)]) == 0.0
+
+
+def test_counts_are_taken_when_the_server_has_come_to_rest():
+    counts = iter([{"sessions": 1, "tasks": 9, "threads": 4, "files": 8}, {"sessions": 0, "tasks": 5, "threads": 4,
+                   "files": 9}, {"sessions": 0, "tasks": 4, "threads": 4, "files": 8}])  # fmt: skip
+    wanted = {"tasks": 4, "threads": 4, "files": 8}
+    assert rest(lambda: next(counts), wanted)["tasks"] == 4
+
+
+def test_visitors_who_come_and_go_leave_nothing():
+    config = parse_config({**SMALL, "render": {"size": 128, "quality": "plain"}})
+    figures = bench_soak(config, 1.0, cycles=4).figures
+    assert figures["cycles"] == 4 and isinstance(figures["rss_growth_mb"], float)
+    assert set(figures["leaked"]) == {"tasks", "threads", "files"}
+    assert figures["leaked"]["tasks"] <= 0 and figures["leaked"]["files"] <= 0
+    assert figures["after"]["sessions"] == 0

@@ -27,6 +27,8 @@ BENCHMARKS = {
     "latency": Benchmark("latency", "bench_latency", 60.0, "marked voice in, stamped picture out: percentiles, stages"),
     "baselines": Benchmark("baselines", "bench_baselines", 30.0, "mic to frame, ours and the ways of others"),
     "interrupt": Benchmark("interrupt", "bench_interrupt", 60.0, "from the word stop to the last picture and sound"),
+    "throughput": Benchmark("throughput", "bench_throughput", 20.0, "sessions at once, until the first late picture"),
+    "soak": Benchmark("soak", "bench_soak", 1_800.0, "visitors come and go, then one talks: what is left behind"),
     "drift": Benchmark("drift", "bench_drift", 600.0, "eight hours in virtual time, then real time"),
 }
 
@@ -43,15 +45,19 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--no-browser", action="store_true", help="leave Chromium out")
     parser.add_argument("--runner", action="append", default=[], metavar="COMMAND",
                         help="baselines: another engine's script (benchmarks/harness/runner.py says how it talks)")
+    parser.add_argument("--cycles", type=int, metavar="N", help="soak: how many visitors come and go (default 100)")
     parser.add_argument("--config", metavar="FILE", help="settings (default: config.toml here, if any)")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
     options = parser.parse_args(argv)
     if options.seconds is not None and not 1.0 <= options.seconds <= 100_000:
         raise ConfigError("--seconds is 1 or more")
+    if options.cycles is not None and options.cycles < 1:
+        raise ConfigError("--cycles is 1 or more")
     config = load_config(options.config, options.set)
     benchmark = BENCHMARKS[options.name]
+    more = {} if options.cycles is None else {"cycles": options.cycles}
     result = benchmark.load()(config, options.seconds or benchmark.seconds, browser=not options.no_browser,
-                              runners=options.runner)
+                              runners=options.runner, **more)  # fmt: skip
     print_result(result)
     write(result, options)
 

@@ -44,6 +44,10 @@ class Heard:
     timestamp: float
 
 
+class RefusedError(SessionError):
+    """The server has no place."""
+
+
 class Unwrapped:
     """32-bit timestamps, counted on."""
 
@@ -136,7 +140,8 @@ class Peer:
         async with aiohttp.ClientSession() as client, client.post(f"{self.url}/offer", json=offer) as reply:
             answer = await reply.json()
         if reply.status != 200:
-            raise SessionError(f"the server refused ({reply.status}): {answer.get('error')}")
+            refused = RefusedError if reply.status == 503 else SessionError
+            raise refused(f"the server refused ({reply.status}): {answer.get('error')}")
         self.id = answer["id"]
         self.pictures = VideoInlet("H264" if "H264" in answer["sdp"] else "VP8", self._see)
         attach(self._video.receiver, self.pictures)
@@ -160,6 +165,11 @@ class Peer:
         """What the server counts of this session."""
         async with aiohttp.ClientSession() as client, client.get(f"{self.url}/session/{self.id}") as reply:
             return await reply.json()
+
+    async def vanish(self) -> None:
+        """Go without a word: the sockets close, nothing is said."""
+        transport: Any = self.connection.getTransceivers()[0].receiver.transport.transport
+        await transport._connection.close()
 
     async def close(self) -> None:
         await self.connection.close()

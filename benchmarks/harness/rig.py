@@ -1,13 +1,18 @@
 """A server with stamps in its pictures, in a process of its own: what it serves is the product, as `visema serve` is.
 
     with Rig(config) as rig: ... rig.url ...
+    rig.count()   # what it holds at present
     rig.spans     # what its stages did, once it has ended
 """
 
 import asyncio
+import gc
+import json
+import os
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +22,7 @@ from engine.config import Config
 from engine.errors import DeviceError
 
 END_TIMEOUT_S = 30.0
+PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4_096
 
 
 class Rig:
@@ -43,9 +49,12 @@ class Rig:
             raise DeviceError(f"the server under test ended with code {self._process.returncode}")
         return self
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+    def count(self) -> dict[str, Any]:
+        """sessions, tasks, threads, files (with sockets) and rss_mb of the server now."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write("count\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         process = self._process
@@ -79,13 +88,17 @@ def main(argv: list[str]) -> None:
 
 
 def _watch_sending(recorder: Recorder) -> None:
-    from engine.stream.encode import VIDEO_TICK, PictureEncoder, VoiceEncoder
+    from engine.interpolation import TICK
+    from engine.stream.encode import PictureEncoder, VoiceEncoder
     from engine.stream.tracks import PacketTrack
 
     def tick(track: Any, packet: Any, *_: Any) -> int:
-        return packet.pts // VIDEO_TICK if track.kind == "video" else -1
+        return of_tick(packet.pts) if track.kind == "video" else -1
 
-    recorder.wrap(PictureEncoder, "encode", "encode", lambda encoder, rgb, pts, *_: pts // VIDEO_TICK)
+    def of_tick(pts: int) -> int:
+        return pts // TICK if pts % TICK == 0 else -1  # others are drawn between two ticks
+
+    recorder.wrap(PictureEncoder, "encode", "encode", lambda encoder, rgb, pts, *_: of_tick(pts))
     recorder.wrap(VoiceEncoder, "encode", "encode voice", lambda encoder, voice, index, *_: index)
     recorder.wrap(PacketTrack, "send", "send", tick)
 
@@ -100,9 +113,31 @@ async def _serve(engine: Any, config: Config) -> None:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+        while await asyncio.to_thread(sys.stdin.readline):
+            print(json.dumps(_count(engine)), flush=True)
     finally:
         await runner.cleanup()
+
+
+def _count(engine: Any) -> dict[str, Any]:
+    gc.collect()
+    files, rss_mb = _held()
+    return {
+        "sessions": len(engine.sessions), "tasks": len(asyncio.all_tasks()), "threads": threading.active_count(),
+        "files": files, "rss_mb": round(rss_mb, 2),
+    }  # fmt: skip
+
+
+def _held() -> tuple[int, float]:
+    """(open files and sockets, resident megabytes) of this process."""
+    own = Path("/proc/self")
+    if (own / "statm").is_file():
+        return len(list((own / "fd").iterdir())), int((own / "statm").read_text().split()[1]) * PAGE / 1e6
+    import psutil  # of the extra `test`
+
+    process: Any = psutil.Process()
+    files = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
+    return files, process.memory_info().rss / 1e6
 
 
 if __name__ == "__main__":
