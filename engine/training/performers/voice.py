@@ -4,7 +4,7 @@ This is no acting: pitch, its range, loudness and its range, tempo and spectral 
 the way reviews of acoustic correlates found them to move, and that is all that tells the feeling. Directions after
 Juslin and Laukka, "Communication of emotions in vocal expression and music performance" (2003), tables 7 and 11;
 Scherer, "Vocal communication of emotion" (2003), table 2; Murray and Arnott (1993) for disgust; Banse and Scherer
-(1996) for contempt; Pell et al. (2009) for surprise. Sizes lie within what those studies report for portrayals.
+(1996) for contempt; Pell et al. (2009) for surprise. They give which way things move; how far is our choice.
 """
 
 from dataclasses import dataclass, fields
