@@ -78,6 +78,11 @@ class Session:
     def end(self) -> int:
         return int(self._pushed_s * VOICE_RATE_HZ)
 
+    @property
+    def behind_s(self) -> float:
+        """How much of what was pushed has not been computed yet; up to 40 ms of it is the tick that is filling."""
+        return float(self._pushed_s) - self.ticks / FPS
+
     def hush(self) -> int:
         """Stop speaking now: nothing that was pushed and has not come out is heard or shown any more.
 

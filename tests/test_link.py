@@ -47,11 +47,11 @@ class Scene:
     def told(self, kind: str) -> list[dict[str, Any]]:
         return [answer for answer in self.answers if answer["type"] == kind]
 
-    async def run(self, ms: int, step_ms: int = 20) -> None:
+    async def run(self, ms: int, step_ms: int = 20, computes: bool = True) -> None:
         for _ in range(ms // step_ms):
             self.clock.advance_ms(step_ms)
             self.speaker.advance(self.clock.now_ns())
-            while self.session.advance():
+            while computes and self.session.advance():
                 pass
             for _ in range(len(self.session.moments)):
                 self.voice.append((await self.session.moments.get()).audio.voice)
@@ -133,6 +133,21 @@ def test_a_process_that_stood_still_says_everything_a_little_later(scene):
     assert gaps.max() / 48 == pytest.approx(500, abs=41) and np.count_nonzero(gaps > 1) == 1
     media_ms = len(sound) / 48
     assert abs(media_ms - 1_700) <= 80, "media time keeps up with the wall"
+
+
+def test_speech_waits_for_a_machine_that_cannot_keep_up(scene):
+    async def act() -> None:
+        scene.say("start", version=1, rate_hz=48_000)
+        scene.send(noise(48_000))
+        await scene.run(200)
+        await scene.run(3_000, computes=False)
+        assert scene.session.behind_s < 0.3 and scene.speaker.queue.waiting > 24_000
+        await scene.run(1_400)
+        scene.say("flush")
+        await scene.run(200)
+
+    asyncio.run(act())
+    assert np.count_nonzero(scene.sound) == 48_000 and scene.told("spoken")[0]["samples"] == 48_000
 
 
 @pytest.mark.parametrize("scene", [{"speech_queue_s": 1.0}], indirect=True)

@@ -27,6 +27,7 @@ class Ended:
     reason: str | None
 
 
+MOST_BEHIND_S = 0.24  # the compute lags by more: speech waits here, where it can still be interrupted, not there
 Listener = Callable[[Reached | Spoken | Ended], None]
 
 
@@ -126,7 +127,14 @@ class Speaker:
             await asyncio.sleep(wait_ns / 1e9)
 
     def advance(self, now_ns: int) -> int:
-        """Push what is due by now; nanoseconds until there is something to do again."""
+        """Push what is due by now; nanoseconds until there is something to do again.
+
+        A program's speech has no clock of its own: on a machine that cannot keep up it comes with gaps, and nothing
+        piles up.
+        """
+        if self.session.behind_s > MOST_BEHIND_S:
+            self._begun_ns = None
+            return BLOCK_NS
         if self._begun_ns is None:
             self._begun_ns, self._given = now_ns, 0
         due = (now_ns - self._begun_ns) // BLOCK_NS - self._given
