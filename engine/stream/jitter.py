@@ -26,7 +26,8 @@ LONGEST_DELAY_NS = 200 * MS  # what is later than this is an outage, not jitter
 SETTLE_NS = 500 * MS  # nothing but such packets for so long: the way has become longer, measure anew
 PATIENCE_NS = 60 * MS  # with nothing to play, so long after its time a packet is still waited for
 UNWATCHED_NS = 50 * MS  # nobody has asked for so long: this process hung, and packets lie in the socket
-GRACE_NS = 20 * MS  # time to fetch those before anything is made up
+GRACE_NS = 20 * MS  # time to fetch those before anything is made up, and again with every late one that is fetched
+LONGEST_GRACE_NS = 500 * MS
 LONGEST_LAG_NS = 1_000 * MS  # more than this behind is not caught up but left out: a laptop that slept
 EARLY_NS = 60 * MS  # a sender may be so far ahead of the wall clock, then its sound is cut
 DRIFT_PPM = 1_000  # and its clock so much fast or slow
@@ -129,7 +130,7 @@ class VoiceBuffer:
         self._timestamp: int | None = None
         self._played = -1  # sequence number of the last packet that was handed on
         self._run = LONGEST_CONCEALED  # samples since the last packet: nothing to make sound from yet
-        self._watched_ns = self._grace_ns = 0
+        self._watched_ns = self._grace_ns = self._hung_ns = 0
         self._pace = _Pace()
 
     @property
@@ -148,6 +149,8 @@ class VoiceBuffer:
         if step > 0 and jump > 0:
             self._sequence, self._timestamp = number, place
         self._transit.add(now_ns - _ns(place + samples), now_ns)
+        if now_ns < self._grace_ns and self._due_ns(place + samples) < now_ns:
+            self._grace_ns = min(now_ns + GRACE_NS, self._hung_ns + LONGEST_GRACE_NS)
         if place in self._packets or place + samples <= self._place:
             self.late += 1
             return
@@ -158,7 +161,7 @@ class VoiceBuffer:
     def take(self, now_ns: int) -> list[Piece]:
         """All that is due. To be asked every 20 ms at least, and at `next_ns`."""
         if now_ns - self._watched_ns > UNWATCHED_NS:
-            self._grace_ns = now_ns + GRACE_NS
+            self._hung_ns, self._grace_ns = now_ns, now_ns + GRACE_NS
         self._watched_ns = now_ns
         if self._idle_ns is None:
             self._idle_ns = now_ns

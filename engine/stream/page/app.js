@@ -17,7 +17,8 @@ const STATES = {
 const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const bare = query.get("ui") === "0";
-const autostart = ["mic", "sample", "program"].includes(query.get("autostart")) ? query.get("autostart") : null;
+const watch = query.get("watch"); // look on at a session that another page has: window.visema.watch there
+const autostart = watch ? "program" : ["mic", "sample", "program"].includes(query.get("autostart")) ? query.get("autostart") : null;
 
 let connection = null;
 let attempt = 0; // grows with every start and stop: what belongs to an older one is ignored
@@ -80,7 +81,7 @@ async function start() {
       if (mine !== attempt) return microphone.getTracks().forEach((track) => track.stop());
     }
     show("connecting");
-    const opened = await Connection.open({ source, background, identity, microphone, changed: (state) => mine === attempt && onState(state), told: (answer) => mine === attempt && onTold(answer) });
+    const opened = await Connection.open({ source, watch, background, identity, microphone, changed: (state) => mine === attempt && onState(state), told: (answer) => mine === attempt && onTold(answer) });
     if (mine !== attempt) return opened.close();
     connection = opened;
     paintBackground(opened.background);
@@ -220,6 +221,8 @@ window.visema = {
   say: (type, content) => connection?.talk.say(type, content) ?? false,
   serverStats: async () => (connection ? connection.serverStats() : null),
   get state() { return document.body.dataset.state; },
+  /** For `?watch=` in the address of another page, which then shows the same; null while not connected. */
+  get watch() { return connection?.watch ?? null; },
 };
 
 document.body.classList.toggle("bare", bare);

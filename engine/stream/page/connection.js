@@ -66,8 +66,8 @@ export async function ask(method, path, body) {
 
 /** A face on the other side. Make one with `Connection.open`. */
 export class Connection {
-  /** source: "mic", "sample" or "program". changed(state): the peer connection's; told(answer): the session's. */
-  static async open({ source, background, identity, microphone, changed, told }) {
+  /** source: "mic", "sample" or "program"; watch: whose session to look on at instead, or null. changed(state): the peer connection's; told(answer): the session's. */
+  static async open({ source, watch, background, identity, microphone, changed, told }) {
     const { iceServers } = await ask("GET", "ice");
     const peer = new RTCPeerConnection({ iceServers });
     const self = new Connection(peer, microphone);
@@ -86,9 +86,11 @@ export class Connection {
       const offer = { type: "offer", sdp: peer.localDescription.sdp, source };
       if (background) offer.background = background;
       if (identity) offer.identity = identity;
+      if (watch) offer.watch = watch;
       const answer = await ask("POST", "offer", offer);
       self.id = answer.id;
       self.background = answer.background;
+      self.watch = answer.watch;
       await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
       return self;
     } catch (error) {
