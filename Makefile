@@ -16,10 +16,9 @@ check: .venv/test.stamp  ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
-bench: .venv/test.stamp  ## quality, rendering and serving, measured here
-	$(BIN)/python -m benchmarks.render
-	$(BIN)/python -m engine bench quality
-	$(BIN)/python -m benchmarks.serve
+bench: .venv/test.stamp  ## everything, measured here: about an hour and a half, then out/bench.html
+	@mkdir -p out
+	$(BIN)/visema bench all --json out/bench.json --html out/bench.html $(ARGS)
 
 system:  ## Debian packages that the tests need (asks for root only when one is missing)
 	@missing=""; \

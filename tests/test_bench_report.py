@@ -8,10 +8,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from benchmarks.harness.command import BENCHMARKS, choose, make_parser
+from benchmarks.harness.everything import bench_all
 from benchmarks.harness.figures import OFFSET, describe_run, percentiles
 from benchmarks.harness.plots import MOST_POINTS, Axis, Bars, Lines, thinned
 from benchmarks.harness.report import Result, Table, print_result, to_html, to_json, to_trace
 from benchmarks.harness.spans import Recorder, Span, chrome_trace, read_spans, spans_by_tick, write_spans
+from engine.config import Config
+from engine.errors import DeviceError
 
 
 def test_percentiles_by_hand():
@@ -90,7 +94,7 @@ def result() -> Result:
     wave = {"a <b>": [(k / 10, float(np.sin(k / 10))) for k in range(100)], "c": [(0.0, 1.0), (9.0, -2.0)]}
     bars = Bars("Bars", "ms", {"x": (1.0, 2.0), "y": (None, None)})
     plots = [Lines("A wave & more", "s", "ms", wave, band=(-0.5, 0.5)), bars, Lines("Nothing", "s", "ms", {})]
-    figures = {"benchmark": "latency", "device": "an abacus <2>", "commit": "abc", "values": {"p50": None}}
+    figures = {"benchmark": "latency", "device": "an abacus <2>", "commit": "abc", "values": {"p50": float("nan")}}
     return Result(figures, [Table("T & t", ["name", "p50"], [["first", 1.25], ["second", None]])], plots, SPANS)
 
 
@@ -126,7 +130,9 @@ def test_the_page_is_whole_and_needs_no_network():
 
 
 def test_json_and_trace_are_json():
-    assert json.loads(to_json(result()))["values"] == {"p50": None}
+    assert json.loads(to_json([result()]))["values"] == {"p50": None}
+    together = json.loads(to_json([result(), result()], together=True))
+    assert together["device"] and list(together["results"]) == ["latency"]
     assert len(json.loads(to_trace([result(), result()]))["traceEvents"]) == 2 + 6
 
 
@@ -134,3 +140,20 @@ def test_the_terminal_shows_every_table(capsys):
     print_result(result())
     shown = capsys.readouterr().out
     assert "an abacus" in shown and "T & t" in shown and "second" in shown
+
+
+def test_all_go_on_where_one_cannot_run():
+    def missing() -> Result:
+        raise DeviceError("no such thing here")
+
+    found = list(bench_all({"one": missing, "two": result}))
+    assert found[0].figures["skipped"] == "no such thing here" and found[0].figures["device"]
+    assert found[1].figures["benchmark"] == "latency" and "no such thing" in to_html(found)
+
+
+def test_all_runs_every_benchmark_once():
+    options = make_parser().parse_args(["all", "--seconds", "2"])
+    assert set(choose(options, Config())) == {*BENCHMARKS, "encoder", "render", "quality"}
+    assert list(choose(make_parser().parse_args(["soak"]), Config())) == ["soak"]
+    for benchmark in BENCHMARKS.values():
+        assert callable(benchmark.load())

@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -86,8 +87,22 @@ def about(figures: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def to_json(result: Result) -> str:
-    return json.dumps(result.figures, indent=1, allow_nan=False) + "\n"
+def to_json(results: Sequence[Result], together: bool = False) -> str:
+    """The figures of one benchmark; together: of all, by name, with their device."""
+    figures: dict[str, Any] = results[-1].figures
+    if together:
+        by_name = {result.figures["benchmark"]: result.figures for result in results}
+        figures = {"benchmark": "all", "device": figures["device"], "commit": figures.get("commit"), "results": by_name}
+    return json.dumps(_finite(figures), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for what is no number: JSON has no other word for it."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def to_trace(results: Sequence[Result]) -> str:
@@ -107,7 +122,7 @@ def to_html(results: Sequence[Result]) -> str:
             drawn = plot.svg()
             if drawn:
                 parts.append(f"<h3>{escape(plot.title)}</h3>{drawn}")
-        parts.append(f"<details><summary>all figures</summary><pre>{escape(to_json(result))}</pre></details>")
+        parts.append(f"<details><summary>all figures</summary><pre>{escape(to_json([result]))}</pre></details>")
     return "\n".join([*parts, "</body></html>", ""])
 
 

@@ -1,0 +1,83 @@
+"""`visema bench network`: what bad lines do to latency, pictures, and sound against picture.
+
+The same peer as in `latency`, over the same deterministic lines as the tests use (engine/stream/lossy.py), in both
+directions. Their own delay, 20 ms each way, is part of the latency.
+"""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness import timeline
+from benchmarks.harness.bad_line import spoil_both
+from benchmarks.harness.figures import OFFSET, describe_run, percentiles
+from benchmarks.harness.latency import over_time, settled
+from benchmarks.harness.peer import Peer
+from benchmarks.harness.plots import Lines
+from benchmarks.harness.report import Result, Table
+from benchmarks.harness.rig import Rig
+from engine.config import Config
+from engine.stream.lossy import NETWORKS, Faults
+
+WINDOW_MS = (-45.0, 15.0)
+
+
+def bench_network(config: Config, seconds: float = 30.0, cases: dict[str, Faults] | None = None, **_: Any) -> Result:
+    """So many seconds of every case; the outage begins after 5 s."""
+    run = describe_run(config)
+    rows, delays, offsets = [], {}, {}
+    for seed, (name, faults) in enumerate((NETWORKS if cases is None else cases).items()):
+        with Rig(config) as rig:
+            peer, stats = asyncio.run(_visit(rig.url, seconds, faults, seed))
+        row, delays[name], offsets[name] = _judge(name, peer, stats, seconds)
+        rows.append(row)
+    figures = {"benchmark": "network", **run, "seconds": seconds, "link": "deterministic lossy link", "cases": rows}
+    head = ["", "p50", "p95", "p99", "dropped", "longest gap", "offset p0.1", "p99.9", "inside, %", "made up", "silent"]
+    cells = [
+        [row["name"], *row["loopback_ms"].values(), row["dropped"], row["longest_gap_ms"], row["av_offset_ms"]["p0.1"],
+         row["av_offset_ms"]["p99.9"], row["inside_percent"], row["sound_made_up_ms"], row["silence_filled_ms"]]
+        for row in rows
+    ]  # fmt: skip
+    plots = [Lines("Latency over the run", "s", "ms from a tick's last sample to its picture", delays),
+             Lines("Sound against picture", "s", "ms, sound first is positive", offsets, band=WINDOW_MS)]  # fmt: skip
+    return Result(figures, [Table("Spoken to decoded, ms, on bad lines", head, cells)], plots)
+
+
+async def _visit(url: str, seconds: float, faults: Faults, seed: int) -> tuple[Peer, dict[str, Any]]:
+    peer = Peer(url)
+    try:
+        await peer.connect()
+        spoil_both(peer.connection, faults, seed)
+        await asyncio.sleep(seconds)
+        return peer, await peer.stats()
+    finally:
+        await peer.close()
+
+
+def _judge(name: str, peer: Peer, stats: dict[str, Any], seconds: float) -> tuple[dict[str, Any], list, list]:
+    """(a case's figures, its latency and its offsets over time)."""
+    begun_ns = peer.microphone.begun_ns
+    came = settled(timeline.arrivals(peer.seen, begun_ns), seconds)
+    last_ms = timeline.last_sample_latency(came, begun_ns)
+    offsets = timeline.offsets(peer.seen, peer.voice.heard, came, peer.reports)
+    row = {
+        "name": name, "loopback_ms": percentiles(timeline.every_sample(last_ms)) if came else percentiles([]),
+        "av_offset_ms": percentiles(offsets, OFFSET), "inside_percent": inside(offsets),
+        "pictures": len(came), "dropped": timeline.dropped(came), "longest_gap_ms": longest_gap(came),
+        "packets_lost": peer.lost,
+        **{key: stats.get(key) for key in ("sound_made_up_ms", "silence_filled_ms", "sound_cut_ms", "uplink_delay_ms")},
+    }  # fmt: skip
+    return row, over_time(came, last_ms) if came else [], over_time(came, offsets) if len(offsets) else []
+
+
+def inside(offsets: np.ndarray) -> float | None:
+    """Percent of pictures whose sound is no more than 15 ms early and 45 ms late."""
+    if not len(offsets):
+        return None
+    return round(100 * float(np.mean((offsets >= WINDOW_MS[0]) & (offsets <= WINDOW_MS[1]))), 2)
+
+
+def longest_gap(came: list[timeline.Arrival]) -> float | None:
+    """Ms, from one picture to the next."""
+    return round(float(np.diff([one.at_ns for one in came]).max()) / 1e6, 1) if len(came) > 1 else None
