@@ -8,6 +8,7 @@ import pytest
 from benchmarks.lip_figures import MouthClip, lip_figures
 from benchmarks.voices import SOUNDS, read_manifest
 from engine.errors import ConfigError
+from engine.features.phones import PHONES
 from engine.motion import layout
 from engine.render.face_model import FaceModel
 from engine.render.lips import LipMeasure
@@ -53,11 +54,11 @@ def utterance(phone_s: float = 0.12) -> tuple[list, list, Prosody]:
     return phones, stress, Prosody(loud, pitch)
 
 
-PHONES, STRESS, PROSODY = utterance()
+SAID, STRESS, PROSODY = utterance()
 
 
 def played(seed: int = 0, who=PERFORMERS[0], level: int | None = None, strength: float = 1.0, **weights: float):
-    return perform(PHONES, PROSODY, Feeling.of(level, strength, **weights), who, seed, STRESS)
+    return perform(SAID, PROSODY, Feeling.of(level, strength, **weights), who, seed, STRESS)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_lips_shut_bite_and_open_whatever_is_felt(measure, emotion):
     clips = []
     for seed, who in enumerate((*PERFORMERS, random_performer(5), random_performer(6))):
         motion = played(seed, who, **{emotion: 1.0}).motion
-        clips.append(MouthClip(measure.aperture(motion), measure.width(motion), PHONES))
+        clips.append(MouthClip(measure.aperture(motion), measure.width(motion), SAID))
     figures = lip_figures(clips)
     assert figures["closure_recall"] >= 0.95 and figures["closure_recall_absolute"] >= 0.95
     assert figures["false_closure"] <= 0.03
@@ -159,7 +160,7 @@ def test_a_mixture_lies_between_and_a_feeling_may_change_while_speaking():
         low, high = sorted((happy[:, unit].mean(), sad[:, unit].mean()))
         assert low < both[:, unit].mean() < high
     weights = np.stack([Feeling.of(happy=1 - s, sad=s).weights for s in np.linspace(0, 1, TICKS)])
-    changing = perform(PHONES, PROSODY, Feeling(weights), PERFORMERS[0], 7, STRESS).motion
+    changing = perform(SAID, PROSODY, Feeling(weights), PERFORMERS[0], 7, STRESS).motion
     assert changing[:60, smile].mean() > 2 * changing[-60:, smile].mean()
     steady = np.percentile(np.abs(np.diff(happy[:, : layout.E], axis=0)).max(1), 99)
     assert np.abs(np.diff(changing[:, : layout.E], axis=0)).max() < 2 * steady
@@ -207,9 +208,22 @@ def test_other_impossible_input_is_refused():
     with pytest.raises(ConfigError, match="levels are 1, 2 and 3"):
         Feeling.of(4, happy=1.0)
     with pytest.raises(ConfigError, match="over 275 ticks"):
-        perform(PHONES, PROSODY, Feeling(np.zeros((10, 8))), PERFORMERS[0], 0)
+        perform(SAID, PROSODY, Feeling(np.zeros((10, 8))), PERFORMERS[0], 0)
     with pytest.raises(ConfigError, match="no tick"):
-        perform(PHONES, Prosody(np.zeros(0), np.zeros(0)), Feeling.of(), PERFORMERS[0], 0)
+        perform(SAID, Prosody(np.zeros(0), np.zeros(0)), Feeling.of(), PERFORMERS[0], 0)
+
+
+def test_any_phones_and_any_prosody_give_a_face():
+    draw = np.random.default_rng(0)
+    for seed in range(40):
+        ticks, ends = int(draw.integers(1, 120)), np.cumsum(draw.uniform(0.0, 0.3, draw.integers(0, 30)))
+        starts = np.concatenate(([0.0], ends[:-1]))
+        phones = [[str(draw.choice(PHONES)), a, b] for a, b in zip(starts[: len(ends)], ends, strict=True)]
+        pitch = np.where(draw.uniform(size=2 * ticks) < draw.choice([0.0, 0.5, 1.0]), 200.0, 0.0)
+        feeling = Feeling(draw.dirichlet(np.ones(len(EMOTIONS))), float(draw.uniform()))
+        prosody = Prosody(draw.uniform(-100, 0, 2 * ticks), pitch)
+        expression, rho = split(perform(phones, prosody, feeling, random_performer(seed), seed).motion)
+        assert expression.min() >= 0.0 and expression.max() <= 1.0 and np.isfinite(rho).all()
 
 
 def test_silence_is_performed_too():

@@ -103,6 +103,19 @@ def test_examples_repeat_with_and_without_the_cache(tmp_path):
     assert len(list(tmp_path.glob("*.npz"))) == 4 and not list(tmp_path.glob("*.partial"))
 
 
+@pytest.mark.parametrize("samples", [1, 319, 5_000])
+@pytest.mark.parametrize("level", [0.0, 0.1])
+def test_short_and_voiceless_sounds_pass(samples, level):
+    noise = (level * np.random.default_rng(0).standard_normal(samples)).astype(np.float32)
+    said = feel(noise, [["sil", 0.0, samples / 16_000]], Feeling.of(surprised=1.0), 0)
+    assert np.isfinite(said.samples).all() and np.abs(said.samples).max(initial=0.0) <= 1.0
+
+
+def test_nothing_said_is_refused():
+    with pytest.raises(MediaError, match="nothing to say"):
+        feel(np.zeros(0, np.float32), [], Feeling.of(sad=1.0), 0)
+
+
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(MediaError, match="corpus"):
         Performances(tmp_path)

@@ -12,6 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
+from engine.errors import MediaError
 from engine.frames import SAMPLE_RATE_HZ
 from engine.training.coarticulation import VOWELS
 from engine.training.performers.emotion import EMOTIONS, Feeling
@@ -87,8 +88,11 @@ def feel(samples: np.ndarray, phones: list, feeling: Feeling, seed: int) -> Spok
     """Neutral 16 kHz speech (N,), int16 or float, as if it were felt; variation by seed. Nothing felt: nothing changed.
 
     Phones keep their order and their share of the sound; the result is as long as its last phone says.
+    MediaError: no sound, or no phones.
     """
     x = samples.astype(np.float32) / 32768 if samples.dtype == np.int16 else samples.astype(np.float32)
+    if not len(x) or not phones:
+        raise MediaError("nothing to say: a voice needs sound and phones")
     tone = tone_of(feeling)
     if tone == Tone():
         return Spoken(x, [list(phone) for phone in phones])
