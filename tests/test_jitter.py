@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from engine.stream.jitter import LONGEST_CONCEALED, LONGEST_DELAY_NS, MS, PATIENCE_NS, Kind, Piece, VoiceBuffer
+from engine.stream.jitter import LONGEST_CONCEALED, PATIENCE_NS, Kind, Piece, VoiceBuffer
 from engine.stream.lossy import NETWORKS, Faults, Link
+from engine.stream.transit import LONGEST_DELAY_NS, MS
 
 PACKET = 960
 STEP = 20 * MS

@@ -9,78 +9,25 @@ What is handed on never ends: what is missing is made up for 100 ms, then silenc
 face lives on. What comes after its silence is left out: no stall makes the delay grow.
 """
 
-from bisect import bisect_left, insort
-from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
 from engine.frames import VOICE_RATE_HZ
+from engine.stream.transit import MS, Pace, Transit
 
-MS = 1_000_000
 SEQUENCES = 1 << 16
 TIMESTAMPS = 1 << 32
 
-WINDOW_PACKETS = 256  # transits that count: 5 s of packets of 20 ms
-QUANTILE = 0.97  # of the packets come in time; the few others come into the patience
-LONGEST_DELAY_NS = 200 * MS  # what is later than this is an outage, not jitter
-SETTLE_NS = 500 * MS  # nothing but such packets for so long: the way has become longer, measure anew
 PATIENCE_NS = 60 * MS  # with nothing to play, so long after its time a packet is still waited for
 UNWATCHED_NS = 50 * MS  # nobody has asked for so long: this process hung, and packets lie in the socket
 GRACE_NS = 20 * MS  # time to fetch those before anything is made up, and again with every late one that is fetched
 LONGEST_GRACE_NS = 500 * MS
 LONGEST_LAG_NS = 1_000 * MS  # more than this behind is not caught up but left out: a laptop that slept
-EARLY_NS = 60 * MS  # a sender may be so far ahead of the wall clock, then its sound is cut
-DRIFT_PPM = 1_000  # and its clock so much fast or slow
 LONGEST_CONCEALED = VOICE_RATE_HZ // 10  # samples; by then Opus has faded out, and silence begins
 PIECE = VOICE_RATE_HZ // 50  # samples of silence or made-up sound at a time: 20 ms
 MOST_PACKETS = 256
 FAR_PACKETS = 3_000  # a jump by more is another stream
 FAR_SAMPLES = 60 * VOICE_RATE_HZ
-
-
-class Transit:
-    """How long packets take: the quickest of the last `WINDOW_PACKETS`, and by how much most are later than it.
-
-    Transits are differences of two clocks that share no zero, in ns; only how they change has a meaning.
-    """
-
-    def __init__(self) -> None:
-        self._recent: deque[int] = deque()
-        self._sorted: list[int] = []
-        self._strange_ns: int | None = None
-
-    @property
-    def base_ns(self) -> int | None:
-        return self._sorted[0] if self._sorted else None
-
-    @property
-    def delay_ns(self) -> int:
-        """Jitter to be waited for."""
-        if not self._sorted:
-            return 0
-        return min(LONGEST_DELAY_NS, self._sorted[int(QUANTILE * len(self._sorted))] - self._sorted[0])
-
-    def add(self, transit_ns: int, now_ns: int) -> None:
-        """One packet more. An outage, and all that was held up by it, is not jitter, unless it stays."""
-        base_ns = transit_ns if self.base_ns is None else self.base_ns
-        if transit_ns < base_ns - LONGEST_DELAY_NS:
-            self.clear()
-        elif transit_ns > base_ns + (LONGEST_DELAY_NS if self._strange_ns is None else self.delay_ns):
-            if self._strange_ns is None:
-                self._strange_ns = now_ns
-            if now_ns - self._strange_ns < SETTLE_NS:
-                return
-            self.clear()
-        self._strange_ns = None
-        self._recent.append(transit_ns)
-        insort(self._sorted, transit_ns)
-        if len(self._recent) > WINDOW_PACKETS:
-            self._sorted.pop(bisect_left(self._sorted, self._recent.popleft()))
-
-    def clear(self) -> None:
-        self._recent.clear()
-        self._sorted.clear()
-        self._strange_ns = None
 
 
 class Kind(Enum):
@@ -131,7 +78,7 @@ class VoiceBuffer:
         self._played = -1  # sequence number of the last packet that was handed on
         self._run = LONGEST_CONCEALED  # samples since the last packet: nothing to make sound from yet
         self._watched_ns = self._grace_ns = self._hung_ns = 0
-        self._pace = _Pace()
+        self._pace = Pace()
 
     @property
     def delay_ns(self) -> int:
@@ -237,32 +184,13 @@ class VoiceBuffer:
             self._skip_to(newest)
         else:
             self._skip_to(self._place + int((now_ns - self._due_ns(self._place)) * VOICE_RATE_HZ // 1_000_000_000))
-        self._pace = _Pace()
+        self._pace = Pace()
 
     def _skip_to(self, place: int) -> None:
         self.cut += max(0, place - self._place)
         self._place = max(self._place, place)
         for first in [first for first, packet in self._packets.items() if first + packet.samples <= place]:
             del self._packets[first]
-
-
-class _Pace:
-    """Keeps a sender to the wall clock, within a drift."""
-
-    def __init__(self) -> None:
-        self._origin_ns: int | None = None
-        self._given_ns = 0
-
-    def admit(self, length_ns: int, now_ns: int) -> int:
-        """Sound is to be handed on now: how much of it to leave out."""
-        if self._origin_ns is None:
-            self._origin_ns = now_ns - length_ns
-        ahead_ns = self._origin_ns + self._given_ns + length_ns - now_ns
-        skip_ns = min(length_ns, ahead_ns) if ahead_ns > EARLY_NS else 0
-        self._given_ns += length_ns - skip_ns
-        slide_ns = (length_ns - skip_ns) * DRIFT_PPM // 1_000_000
-        self._origin_ns += max(-slide_ns, min(slide_ns, skip_ns - ahead_ns))
-        return skip_ns
 
 
 def _near(difference: int, whole: int) -> int:
