@@ -19,7 +19,7 @@ LEAST = 1e-5  # added to probabilities before their logarithm
 FIRST_FLOOR_DB, LEAST_FLOOR_DB = -30.0, -70.0  # of the level between words: before anything was heard, and at least
 RISE_DB = 0.32  # per tick: 8 dB a second
 NOTHING_DB = -90.0  # digital silence says nothing of the room
-QUIET_ROOM_DB, LOUD_ROOM_DB, SHIFT = -55.0, -35.0, 0.5
+QUIET_ROOM_DB, LOUD_ROOM_DB, SHIFT = -55.0, -35.0, 0.7
 
 
 class Evidence(nn.Module):
