@@ -19,9 +19,11 @@ ARTICULATORS = (
     "mouthPursing", "tongueUp",
 )  # fmt: skip
 SETTLE_TICKS = 4
-# Share of the way to where the mouth is going, by the ticks that are left; while answers are owed the first one.
-# A jaw falls shut within about 150 ms after speech that breaks off.
-STEPS = (1.0, 0.85, 0.7, 0.55, 0.45)
+# By the ticks that are left, the last one while answers are owed. Share of the way that the mouth goes to
+# its goal in one tick: as fast as a jaw closes for a consonant. Share of the stage's answer that is the goal: none at
+# first, since a stage that has heard silence for a tick or two is not done closing either.
+STEPS = (1.0, 0.9, 0.8, 0.7, 0.7)
+GOALS = (1.0, 0.9, 0.6, 0.3, 0.0)
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class Hush(Stage):
 
     def __init__(self) -> None:
         self._at = torch.tensor([layout.INDEX[name] for name in ARTICULATORS])
-        self._steps = torch.tensor(STEPS)
+        self._steps, self._goals = torch.tensor(STEPS), torch.tensor(GOALS)
 
     def init_state(self, slots: int) -> HushState:
         return HushState(torch.zeros(slots, dtype=torch.int64), torch.zeros(slots, len(ARTICULATORS)))
@@ -48,9 +50,9 @@ class Hush(Stage):
 
     def step(self, state: HushState, x: torch.Tensor) -> torch.Tensor:
         spoken = x.index_select(1, self._at)
-        goal = torch.where((state.left > SETTLE_TICKS)[:, None], torch.zeros_like(spoken), spoken)
-        share = self._steps.index_select(0, state.left.clamp(max=SETTLE_TICKS))[:, None]
-        eased = torch.lerp(state.mouth, goal, share)
+        left = state.left.clamp(max=SETTLE_TICKS)
+        goal = spoken * self._goals.index_select(0, left)[:, None]
+        eased = torch.lerp(state.mouth, goal, self._steps.index_select(0, left)[:, None])
         state.mouth.copy_(torch.where((state.left > 0)[:, None], eased, spoken))
         state.left.sub_(1).clamp_(min=0)
         return x.index_copy(1, self._at, state.mouth)
