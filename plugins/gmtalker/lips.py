@@ -15,8 +15,9 @@ from engine.render.face_model import FaceModel
 from engine.render.lips import LOWER, UPPER, LipMeasure
 from plugins.viseme.evidence import Evidence
 
-# Where a gate's probability begins and ends to count: (shut, bite), as in the viseme plugin.
-GATE_LOW, GATE_HIGH = (0.52, 0.08), (0.78, 0.34)
+# Where a gate's probability begins and ends to count: (shut, bite). Lower than the viseme plugin's: emotions open the
+# mouth wider, and what is half shut then shows.
+GATE_LOW, GATE_HIGH = (0.44, 0.08), (0.68, 0.34)
 RELEASE = 0.7  # most that a gate lets go in one tick
 # Of what an emotion does to the mouth, so much stays while lips are shut or bitten; all else of the face stays wholly.
 EMOTION_KEEP = {
