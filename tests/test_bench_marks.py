@@ -79,7 +79,8 @@ def test_the_newest_mark_of_a_kind():
 def test_a_stamp_is_read_as_it_was_painted(size):
     chance = np.random.default_rng(size)
     for tick in (0, 1, 4_711, TICKS - 1):
-        for stamp in (Stamp(tick), Stamp(tick, 0, -12.5), Stamp(tick, KINDS - 1, 39.5), Stamp(tick, 5, PLACE_FROM_MS)):
+        others = (Stamp(tick, KINDS - 1, 39.5), Stamp(tick, 5, PLACE_FROM_MS, True), Stamp(tick, speaks=True))
+        for stamp in (Stamp(tick), Stamp(tick, 0, -12.5), *others):
             picture = chance.integers(0, 256, (size, size, 3), dtype=np.uint8)
             paint(picture, stamp)
             assert read(picture[..., 0]) == stamp

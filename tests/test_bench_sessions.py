@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.harness.drift import HOURS, moved, run_virtual
-from benchmarks.harness.interrupt import Out, bench_interrupt, judge
+from benchmarks.harness.interrupt import bench_interrupt, judge, sum_up
+from benchmarks.harness.peer import audible_ms
 from benchmarks.harness.soak import bench_soak, grown, rest
 from benchmarks.harness.throughput import bench_throughput, strict_sessions
 from engine.config import parse_config
@@ -26,23 +27,29 @@ def test_the_pacing_does_not_drift_in_virtual_hours(ppm):
 
 
 def test_an_interrupt_is_judged_by_what_left():
-    speech = [Out(k * 40 * MS, 1_919, 0.4, k) for k in range(10)]  # the last one leaves at 360 ms
-    fading = Out(400 * MS, 239, 0.2, 10)  # 5 ms of its voice are left
-    rest = [Out((440 + 40 * k) * MS, -1, 0.01, 11 + k) for k in range(5)]
-    video, audio = judge(390 * MS, 10**12, [*speech, fading, *rest])
-    assert video == 50.0, "the picture of 400 ms is seen until 440"
-    assert audio == pytest.approx(10 + 239 / 48, abs=1e-6)
-    again = Out(800 * MS, 1_919, 0.4, 20)
-    assert judge(390 * MS, 700 * MS, [*speech, fading, *rest, again]) == (video, audio), "speech that goes on later"
-    assert judge(700 * MS, 10**12, rest) == (None, None)
+    pictures = [(k * 40 * MS, True) for k in range(11)] + [((440 + 40 * k) * MS, False) for k in range(5)]
+    silence = [((400 + 20 * k) * MS, None) for k in range(9)]
+    sounds = [*((k * 20 * MS, 19.9) for k in range(19)), (380 * MS, 15.0), *silence]
+    assert judge(390 * MS, 10**12, pictures, sounds) == (50.0, 5.0), "the picture of 400 ms is seen until 440"
+    again = judge(390 * MS, 700 * MS, [*pictures, (800 * MS, True)], [*sounds, (800 * MS, 19.9)])
+    assert again == (50.0, 5.0), "speech that goes on later is not the interrupted one"
+    assert judge(700 * MS, 10**12, pictures, sounds) == (None, None)
+    assert sum_up([(390 * MS, 10**12), (700 * MS, 10**12)], pictures, sounds)["audio_ms"]["p99"] == 5.0
+
+
+def test_audible_is_what_is_over_the_threshold():
+    sound = np.zeros(960, np.float32)
+    sound[479], sound[480:] = 0.1, 1e-4
+    assert audible_ms(sound) == pytest.approx(479 / 48) and audible_ms(sound[480:]) is None
 
 
 def test_interrupts_are_measured():
-    result = bench_interrupt(parse_config(SMALL), 4.0)
+    config = parse_config({**SMALL, "render": {"size": 128, "quality": "plain"}})
+    result = bench_interrupt(config, 4.0)
     figures = result.figures
     assert figures["interrupts"] == 2
     for name in ("video_ms", "audio_ms"):
-        assert set(figures[name]) == {"p50", "p95", "p99"}
+        assert set(figures[name]) == set(figures["session"][name]) == {"p50", "p95", "p99"}
     assert np.isfinite([row[1] for row in result.tables[0].rows if row[1] is not None]).all()
 
 

@@ -1,124 +1,156 @@
 """`visema bench interrupt`: from the word "stop" to the last picture that speaks and the last sound that is heard.
 
-A session speaks the built-in sample in real time and is interrupted over and over, each time at another point of a
-tick. What counts is what leaves the session: the voice sample by sample, and the mouth's opening picture by picture.
+A voice speaks in real time and is interrupted over and over, each time at another point of a tick. First over loopback
+WebRTC: a program speaks through a WebSocket (engine/stream/PROTOCOL.md), a peer sees and hears. Then in one process,
+at the end of the session: what the encoder would be given.
+
+A picture is seen for its whole tick, so a speaking one counts until 40 ms after it came. Sound is played when it comes.
 """
 
 import asyncio
+import json
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
+import aiohttp
 import numpy as np
 
 from benchmarks.harness.figures import describe_run, percentiles
+from benchmarks.harness.peer import Peer, audible_ms
 from benchmarks.harness.plots import Bars
 from benchmarks.harness.report import Result, Table
+from benchmarks.harness.rig import Rig
+from benchmarks.harness.stamp import mouth_speaks
 from engine.audio import AudioBlock
 from engine.config import Config
-from engine.frames import TICK_MS, VOICE_RATE_HZ, Moment
-from engine.motion import layout
+from engine.errors import SessionError
+from engine.frames import TICK_MS, VOICE_RATE_HZ
 from engine.session import Engine, Session
+from engine.stream.protocol import VERSION
 from engine.stream.sample import BLOCK_SAMPLES, load_sample
 
-AUDIBLE = 10 ** (-60 / 20)  # of full scale
-SPEAKING = 0.05  # of the jaw's or lips' range: less is a mouth at rest
 TALK_S, REST_S = 1.5, 0.5  # between interrupts
-MOUTH = tuple(layout.INDEX[name] for name in ("jawOpen", "mouthFunnel", "mouthPucker"))
+PART = VOICE_RATE_HZ // 2  # samples in a message of the program
+PARTS = 6  # sent at once: more than is said before the interrupt
 
-
-@dataclass(frozen=True, slots=True)
-class Out:
-    """A moment as it left. at_ns: when; sample: of its tick that was audible last, -1 for none; mouth: its opening."""
-
-    at_ns: int
-    sample: int
-    mouth: float
-    tick: int
+Pictures = Sequence[tuple[int, bool]]  # (when it came, ns; whether its mouth speaks)
+Sounds = Sequence[tuple[int, float | None]]  # (when it came, ns; its last audible sample, ms after that, None: silent)
+Stops = list[tuple[int, int]]  # (when the interrupt was said, when speech went on), ns
 
 
 def bench_interrupt(config: Config, seconds: float = 60.0, **_: Any) -> Result:
-    """As many interrupts as go into so many seconds. video_ms, audio_ms: percentiles over them."""
-    run = describe_run(config)
+    """As many interrupts as go into so many seconds, each way. video_ms, audio_ms: over WebRTC; session: without."""
+    run, times = describe_run(config), max(1, round(seconds / (TALK_S + REST_S)))
+    with Rig(config) as rig:
+        stops, peer = asyncio.run(_through_a_program(rig.url, times))
+    pictures = [(one.at_ns, one.stamp.speaks) for one in peer.seen if one.stamp is not None]
+    figures: dict[str, Any] = {"benchmark": "interrupt", **run, "seconds": seconds, "interrupts": len(stops)}
+    figures |= sum_up(stops, pictures, peer.voice.sounds)
     engine = Engine(config)
     engine.start()
     try:
-        stops, left = asyncio.run(_talk(engine, max(1, round(seconds / (TALK_S + REST_S)))))
+        figures["session"] = sum_up(*asyncio.run(_talk(engine, times)))
     finally:
         engine.close()
-    pairs = [judge(stop_ns, until_ns, left) for stop_ns, until_ns in stops]
-    video, audio = ([pair[k] for pair in pairs if pair[k] is not None] for k in (0, 1))
-    figures = {
-        "benchmark": "interrupt", **run, "seconds": seconds, "interrupts": len(stops),
-        "video_ms": percentiles(video), "audio_ms": percentiles(audio),  # type: ignore[arg-type]
-    }  # fmt: skip
-    names = {"last spoken picture": "video_ms", "last audible sample": "audio_ms"}
-    rows = [[name, *figures[key].values()] for name, key in names.items()]
+    named = {"last speaking picture": "video_ms", "last audible sample": "audio_ms"}
+    parts = {"WebRTC": figures, "session": figures["session"]}
+    rows = [[f"{name}, {where}", *part[key].values()] for where, part in parts.items() for name, key in named.items()]
     bars = {name: (p50, p99) for name, p50, _, p99 in rows}
     table = Table("Interrupt, ms (target: p99 100)", ["", "p50", "p95", "p99"], rows)
     return Result(figures, [table], [Bars("From the interrupt on", "ms, median and p99", bars)])
 
 
-async def _talk(engine: Engine, times: int) -> tuple[list[tuple[int, int]], list[Out]]:
-    """((when each interrupt was, when speech went on), what left)."""
+def sum_up(stops: Stops, pictures: Pictures, sounds: Sounds) -> dict[str, Any]:
+    """video_ms, audio_ms: percentiles; those interrupts count at which something spoke."""
+    pairs = [judge(stop_ns, until_ns, pictures, sounds) for stop_ns, until_ns in stops]
+    return {name: percentiles(pair[k] for pair in pairs if pair[k] is not None)  # type: ignore[misc]
+            for k, name in enumerate(("video_ms", "audio_ms"))}  # fmt: skip
+
+
+def judge(stop_ns: int, until_ns: int, pictures: Pictures, sounds: Sounds) -> tuple[float | None, float | None]:
+    """(ms to the end of the last speaking picture, ms to the last audible sample); None where nothing spoke."""
+    ends = [at_ns / 1e6 + TICK_MS for at_ns, speaks in pictures if speaks and at_ns < until_ns]
+    seen = [end - stop_ns / 1e6 for end in ends if end >= stop_ns / 1e6]
+    ends = [at_ns / 1e6 + ms for at_ns, ms in sounds if ms is not None and at_ns < until_ns]
+    heard = [end - stop_ns / 1e6 for end in ends if end >= stop_ns / 1e6]
+    return max(seen, default=None), max(heard, default=None)
+
+
+async def _through_a_program(url: str, times: int) -> tuple[Stops, Peer]:
+    peer, stops = Peer(url), []
+    voice = (np.clip(load_sample(), -1, 1) * 32_767).astype("<i2")
+    chance = np.random.default_rng(0)
+    try:
+        await peer.connect(source="program")
+        async with aiohttp.ClientSession() as client, client.ws_connect(f"{url}/speak") as socket:
+            start = {"type": "start", "version": VERSION, "format": "pcm16", "rate_hz": VOICE_RATE_HZ}
+            await socket.send_json(start | {"session": peer.id})
+            reading = asyncio.create_task(_read_on(socket))
+            for number in range(times):
+                for part in range(number * PARTS, (number + 1) * PARTS):
+                    places = np.arange(part * PART, (part + 1) * PART)
+                    await socket.send_bytes(voice[places % len(voice)].tobytes())
+                await asyncio.sleep(TALK_S + chance.uniform(0, TICK_MS / 1000))
+                stop_ns = time.monotonic_ns()
+                await socket.send_json({"type": "interrupt"})
+                await asyncio.sleep(REST_S)
+                stops.append((stop_ns, time.monotonic_ns()))
+                if reading.done():
+                    reading.result()
+                    raise SessionError("the server ended the conversation")
+            reading.cancel()
+        return stops, peer
+    finally:
+        await peer.close()
+
+
+async def _read_on(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Answers have to be fetched; SessionError for one that says that something is wrong."""
+    async for message in socket:
+        answer = json.loads(message.data)
+        if answer["type"] == "error":
+            raise SessionError(answer["message"])
+
+
+async def _talk(engine: Engine, times: int) -> tuple[Stops, Pictures, Sounds]:
+    """The same in this process: the session is hushed, and what leaves it is looked at."""
     session = engine.open_session(seed=0, loop=asyncio.get_running_loop())
-    left: list[Out] = []
-    watching = asyncio.create_task(_watch(session, left))
-    stops, speech, begun_ns, block = [], 0, time.monotonic_ns(), 0
-    voice, chance = load_sample(), np.random.default_rng(0)
-    speaking_until = talk_until(begun_ns, chance)
-    resting_until = None
-    while len(stops) < times or resting_until is not None:
-        block += 1
-        due_ns = begun_ns + block * 20_000_000
-        if resting_until is None and speaking_until <= due_ns and len(stops) < times:
-            await asyncio.sleep(max(0, speaking_until - time.monotonic_ns()) / 1e9)
-            stop_ns = time.monotonic_ns()
-            session.hush()
-            resting_until = stop_ns + round(REST_S * 1e9)
-            stops.append((stop_ns, resting_until))
-        await asyncio.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
-        if resting_until is not None and due_ns >= resting_until:
-            resting_until, speaking_until = None, talk_until(due_ns, chance)
-        sound = np.zeros(BLOCK_SAMPLES, np.float32)
-        if resting_until is None:
-            places = np.arange(speech, speech + BLOCK_SAMPLES) % len(voice)
-            sound, speech = voice[places], speech + BLOCK_SAMPLES
-        session.push(AudioBlock(sound[:, None], VOICE_RATE_HZ, due_ns))
+    pictures: list[tuple[int, bool]] = []
+    sounds: list[tuple[int, float | None]] = []
+
+    async def watch() -> None:
+        async for moment in session.moments:
+            now_ns = time.monotonic_ns()
+            pictures.append((now_ns, mouth_speaks(moment.motion.vector)))
+            sounds.append((now_ns, audible_ms(moment.audio.voice)))
+
+    stops: Stops = []
+    watching, speaking = asyncio.create_task(watch()), asyncio.Event()
+    feeding = asyncio.create_task(_feed(session, speaking))
+    chance = np.random.default_rng(0)
+    for _ in range(times):
+        speaking.set()
+        await asyncio.sleep(TALK_S + chance.uniform(0, TICK_MS / 1000))
+        stop_ns = time.monotonic_ns()
+        session.hush()
+        speaking.clear()
+        await asyncio.sleep(REST_S)
+        stops.append((stop_ns, time.monotonic_ns()))
+    feeding.cancel()
     session.finish()
     await watching
-    return stops, left
+    return stops, pictures, sounds
 
 
-def talk_until(now_ns: int, chance: np.random.Generator) -> int:
-    """When the next interrupt comes: at any point of a tick."""
-    return now_ns + round((TALK_S + chance.uniform(0, TICK_MS / 1000)) * 1e9)
-
-
-async def _watch(session: Session, left: list[Out]) -> None:
-    async for moment in session.moments:
-        left.append(_look(moment, time.monotonic_ns()))
-
-
-def _look(moment: Moment, now_ns: int) -> Out:
-    audible = np.flatnonzero(np.abs(moment.audio.voice) > AUDIBLE)
-    mouth = float(np.abs(moment.motion.vector[list(MOUTH)]).max())
-    return Out(now_ns, int(audible[-1]) if len(audible) else -1, mouth, moment.audio.index)
-
-
-def judge(stop_ns: int, until_ns: int, left: list[Out]) -> tuple[float | None, float | None]:
-    """(ms to the last speaking picture, ms to the last audible sample) after an interrupt, None where nothing spoke.
-
-    A picture is shown for its whole tick, and a moment's voice plays from the time at which it leaves: a speaking
-    picture ends 40 ms after it left. What left before the interrupt is still being played then.
-    """
-    video = audio = None
-    for out in left:
-        end_ns = out.at_ns + TICK_MS * 1_000_000
-        if end_ns < stop_ns or out.at_ns >= until_ns:
-            continue
-        if out.mouth > SPEAKING:
-            video = (end_ns - stop_ns) / 1e6
-        if out.sample >= 0:
-            audio = max(0.0, (out.at_ns - stop_ns) / 1e6 + out.sample * 1000 / VOICE_RATE_HZ)
-    return video, audio
+async def _feed(session: Session, speaking: asyncio.Event) -> None:
+    """The sample in real time while somebody is speaking, else silence."""
+    voice, begun_ns, count, said = load_sample(), time.monotonic_ns(), 0, 0
+    while True:
+        count += 1
+        due_ns = begun_ns + count * 20_000_000
+        await asyncio.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
+        sound = np.zeros(BLOCK_SAMPLES, np.float32)
+        if speaking.is_set():
+            sound, said = voice[np.arange(said, said + BLOCK_SAMPLES) % len(voice)], said + BLOCK_SAMPLES
+        session.push(AudioBlock(sound[:, None], VOICE_RATE_HZ, due_ns))

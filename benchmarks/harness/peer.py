@@ -25,6 +25,7 @@ from engine.stream.wiring import attach
 
 BLOCK = VOICE_RATE_HZ // 50
 CONNECT_S = 30.0
+AUDIBLE = 10 ** (-50 / 20)  # of full scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,22 @@ def luma(frame: Any) -> np.ndarray:
     return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
 
 
+def audible_ms(sound: np.ndarray) -> float | None:
+    """Where the last sample of float32 (n,) at 48 kHz is that can be heard; None if none can."""
+    loud = np.flatnonzero(np.abs(sound) > AUDIBLE)
+    return float(loud[-1]) * 1000 / VOICE_RATE_HZ if len(loud) else None
+
+
 class Listener:
-    """Stands where aiortc's receiver has its jitter buffer: every packet is decoded as it comes, and looked through for
-    marks."""
+    """Stands where aiortc's receiver has its jitter buffer: every packet is decoded as it comes.
+
+    heard: its marks. sounds: (when a packet came, ns; how long after that its last audible sample is heard, ms, if
+    playing begins at once; None: it is silent).
+    """
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []
-        self.packets = 0
+        self.sounds: list[tuple[int, float | None]] = []
         self._decoder: Any = av.AudioCodecContext.create("libopus", "r")
         self._decoder.format, self._decoder.layout, self._decoder.sample_rate = "s16", "mono", VOICE_RATE_HZ
         self._clock = Unwrapped()
@@ -106,10 +116,10 @@ class Listener:
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         if packet.payload:
-            self.packets += 1
-            timestamp = self._clock(packet.timestamp)
+            now_ns, timestamp = time.monotonic_ns(), self._clock(packet.timestamp)
             frames = self._decoder.decode(av.Packet(packet.payload))
             sound = np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]) / np.float32(32_768)
+            self.sounds.append((now_ns, audible_ms(sound)))
             marks = self._finder.push(sound, timestamp)
             self.heard += [Heard(mark.kind, mark.at) for mark in marks]
         return False, None

@@ -43,7 +43,7 @@ class Rig:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(self._config.model_dump_json() + "\n")
         self._process.stdin.flush()
-        self.url = self._process.stdout.readline().strip()
+        self.url = self._answer("http")
         if not self.url:
             self.__exit__(None, None, None)
             raise DeviceError(f"the server under test ended with code {self._process.returncode}")
@@ -51,10 +51,15 @@ class Rig:
 
     def count(self) -> dict[str, Any]:
         """sessions, tasks, threads, files (with sockets) and rss_mb of the server now."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
         self._process.stdin.write("count\n")
         self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        return json.loads(self._answer("{"))
+
+    def _answer(self, begin: str) -> str:
+        """Its next line that begins so; empty if it has ended."""
+        assert self._process.stdout is not None
+        return next((line.strip() for line in self._process.stdout if line.startswith(begin)), "")
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         process = self._process

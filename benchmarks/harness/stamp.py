@@ -15,23 +15,28 @@ from benchmarks.harness.marks import Mark, MarkFinder
 from benchmarks.harness.spans import Recorder, Span
 from engine.config import Config
 from engine.frames import VOICE_TICK_SAMPLES, Moment
+from engine.motion import layout
 from engine.outlet import Outlet
 from engine.session import Engine, Session
 
-TICK_BITS, MARK_BITS, PLACE_BITS, CHECK_BITS = 14, 4, 11, 5
+TICK_BITS, SPEAKS_BITS, MARK_BITS, PLACE_BITS, CHECK_BITS = 13, 1, 4, 11, 5
 COLUMNS, ROWS = 17, 2
-TICKS = 1 << TICK_BITS  # 11 minutes until numbers come again
+TICKS = 1 << TICK_BITS  # five minutes until numbers come again
 PLACE_FROM_MS = -984.0  # a mark is found once it is over, and waits for the next picture that is drawn
 PLACE_STEP_MS = 0.5
+MOUTH = tuple(layout.INDEX[name] for name in ("jawOpen", "mouthFunnel", "mouthPucker"))
+SPEAKING = 0.05  # of the range of these: less is a mouth at rest
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """tick: number modulo `TICKS`. kind: of a mark, None for none; place_ms: where it began, from the tick's begin."""
+    """tick: number modulo `TICKS`. kind: of a mark, None for none; place_ms: where it began, from the tick's begin.
+    speaks: the mouth is not at rest."""
 
     tick: int
     kind: int | None = None
     place_ms: float = 0.0
+    speaks: bool = False
 
 
 def paint(picture: np.ndarray, stamp: Stamp) -> None:
@@ -40,7 +45,8 @@ def paint(picture: np.ndarray, stamp: Stamp) -> None:
     if not 0 <= place < 1 << PLACE_BITS:
         raise ValueError(f"a mark cannot begin {stamp.place_ms} ms from its tick")
     kind = 0 if stamp.kind is None else stamp.kind + 1
-    number = ((stamp.tick % TICKS) << MARK_BITS | kind) << PLACE_BITS | place
+    head = (stamp.tick % TICKS) << SPEAKS_BITS | stamp.speaks
+    number = (head << MARK_BITS | kind) << PLACE_BITS | place
     number = number << CHECK_BITS | _check(number)
     bits = number >> np.arange(COLUMNS * ROWS)[::-1] & 1
     cell = picture.shape[1] // COLUMNS
@@ -60,8 +66,16 @@ def read(picture: np.ndarray) -> Stamp | None:
         return None
     place = number & (1 << PLACE_BITS) - 1
     kind = number >> PLACE_BITS & (1 << MARK_BITS) - 1
-    tick = number >> PLACE_BITS + MARK_BITS
-    return Stamp(tick, kind - 1, place * PLACE_STEP_MS + PLACE_FROM_MS) if kind else Stamp(tick)
+    head = number >> PLACE_BITS + MARK_BITS
+    tick, speaks = head >> SPEAKS_BITS, bool(head & 1)
+    if not kind:
+        return Stamp(tick, speaks=speaks)
+    return Stamp(tick, kind - 1, place * PLACE_STEP_MS + PLACE_FROM_MS, speaks)
+
+
+def mouth_speaks(motion: np.ndarray) -> bool:
+    """Whether the mouth of one tick's motion, float32 (M,), is anything but at rest."""
+    return float(np.abs(motion[list(MOUTH)]).max()) > SPEAKING
 
 
 def _check(number: int) -> int:
@@ -88,11 +102,12 @@ class StampedOutlet(Outlet):
         tick, audio = moment.image.index, moment.audio
         for mark in self._finder.push(audio.voice):
             self._mark = mark
-        stamp = Stamp(tick)
+        speaks = mouth_speaks(moment.motion.vector)
+        stamp = Stamp(tick, speaks=speaks)
         if self._mark is not None and tick == audio.index:
             place_ms = (self._mark.at - tick * VOICE_TICK_SAMPLES) / (VOICE_TICK_SAMPLES / 40)
             if place_ms >= PLACE_FROM_MS:
-                stamp = Stamp(tick, self._mark.kind, place_ms)
+                stamp = Stamp(tick, self._mark.kind, place_ms, speaks)
             self._mark = None
         paint(moment.image.rgb, stamp)
         if tick == audio.index:
