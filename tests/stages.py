@@ -147,9 +147,9 @@ def _squares(seed: int, slots: int, length: int):
     from plugins.gmtalker.generator.painter import Given
 
     noise = torch.Generator().manual_seed(seed)
-    colours = torch.randint(0, 256, (slots, length, 64, 64, 7), dtype=torch.uint8, generator=noise)
+    plain = torch.randint(0, 256, (slots, length, 64, 64, 3), dtype=torch.uint8, generator=noise)
     shares = torch.rand(slots, length, 8, generator=noise).softmax(-1)
-    return Given(colours[..., :3], colours[..., 3:], torch.rand(slots, length, 1, 64, 64, generator=noise), shares)
+    return Given(plain, torch.rand(slots, length, 1, 64, 64, generator=noise), shares)
 
 
 CASES = (

@@ -32,4 +32,4 @@ class EmotionMapping(nn.Module):
     def forward(self, shares: torch.Tensor) -> torch.Tensor:
         """shares (S, K) of the emotions, sum 1 -> style codes (S, D); with one head, its code for all."""
         codes = self.codes()
-        return shares @ codes if len(codes) > 1 else codes.expand(len(shares), -1)
+        return (shares[..., None] * codes).sum(1) if len(codes) > 1 else codes.expand(len(shares), -1)

@@ -11,7 +11,6 @@ from engine.motion.emotion import K
 from engine.stage import Stage, State
 from engine.torchkit.executors import choose_executor, make_executor
 from plugins.gmtalker.generator.convolution import use_bytes
-from plugins.gmtalker.generator.place import inside, rim
 from plugins.gmtalker.generator.style_unet import StyleUNet
 
 
@@ -21,24 +20,20 @@ class PainterState(State):
 
 
 class Given(NamedTuple):
-    """plain uint8 (S, Q, Q, 3); fade uint8 (S, Q, Q, 4), see `given.GivenState`; shoulders float32 (S, 1, Q, Q), the
-    reference mask; shares float32 (S, K) of the emotions."""
+    """plain uint8 (S, Q, Q, 3); shoulders float32 (S, 1, Q, Q), the reference mask; shares float32 (S, K) of the
+    emotions."""
 
     plain: torch.Tensor
-    fade: torch.Tensor
     shoulders: torch.Tensor
     shares: torch.Tensor
 
 
 class Painter(nn.Module, Stage):
-    """Given -> float32 (S, Q, Q, 4): red, green, blue, and how much of them shows, all 0 to 1."""
+    """Given -> portraits float32 (S, Q, Q, 3), 0 to 1."""
 
     def __init__(self, net: StyleUNet):
         super().__init__()
         self.net = net
-        self.register_buffer("rim", rim(net.size.square, net.size.picture), persistent=False)
-
-    rim: torch.Tensor
 
     def init_state(self, slots: int) -> PainterState:
         return PainterState()
@@ -46,18 +41,16 @@ class Painter(nn.Module, Stage):
     def step(self, state: PainterState, x: Given) -> torch.Tensor:
         colours = x.plain.permute(0, 3, 1, 2).float() * (2 / 255) - 1
         portrait = self.net(torch.cat((colours, x.shoulders), 1), x.shares)
-        seen = (0.5 * portrait + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
-        fade = x.fade.float() * (1 / 255)
-        shows = fade[..., 0] * inside(fade[..., 3]) * self.rim
-        return torch.cat((seen, shows[..., None]), -1)
+        return (0.5 * portrait + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
 
     def example(self) -> Given:
         """An input of one slot."""
         square = self.net.size.square
         return Given(
-            torch.zeros(1, square, square, 3, dtype=torch.uint8), torch.zeros(1, square, square, 4, dtype=torch.uint8),
-            torch.zeros(1, 1, square, square), torch.full((1, K), 1 / K),
-        )  # fmt: skip
+            torch.zeros(1, square, square, 3, dtype=torch.uint8),
+            torch.zeros(1, 1, square, square),
+            torch.full((1, K), 1 / K),
+        )
 
 
 def make_painter(net: StyleUNet, wanted: str) -> Stage:

@@ -7,7 +7,6 @@ weights of the head's own vertices, drawn like a colour, so the seam is fixed to
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from engine.motion import layout
 from engine.render.camera import Camera
@@ -17,7 +16,6 @@ LOOK_DOWN = 0.38  # the square's middle: so far from the eyes (0) towards the mo
 REACH_M = (0.070, 0.076, 0.094)  # where the face ends: aside, above and below that point
 FADE_FROM = 0.70  # share of that reach from which the face fades
 RIM = 0.16  # share of the square's half in which it fades towards its rim
-SOFTEN_PX = 5  # coverage is averaged over so many pixels before it is used
 
 
 class HeadPlace:
@@ -61,15 +59,6 @@ def rim(square: int, size: int) -> torch.Tensor:
     at = 1 - ((torch.arange(square) + 0.5) / square * 2 - 1).abs()
     t = (torch.minimum(at[:, None], at[None]) / RIM).clamp(0, 1)
     return t * t * (3 - 2 * t)
-
-
-def inside(covered: torch.Tensor) -> torch.Tensor:
-    """Coverage (S, H, W) by the head, 0 to 1 -> 0 on the outline and beyond, 1 some pixels inside.
-
-    So outlines and whatever is behind stay those of the live picture.
-    """
-    soft = F.avg_pool2d(covered[:, None], SOFTEN_PX, 1, SOFTEN_PX // 2, count_include_pad=False)[:, 0]
-    return (2 * soft - 1).clamp(0, 1)
 
 
 def _middle(face: FaceModel, shape: np.ndarray | None) -> np.ndarray:

@@ -31,17 +31,19 @@ from engine.render.warm import warm_up
 from engine.stage import Stage, State
 from plugins.gmtalker.generator.given import FaceGiven, GivenState
 from plugins.gmtalker.generator.painter import Given, make_painter
+from plugins.gmtalker.generator.place import rim
 from plugins.gmtalker.generator.style_unet import StyleUNet
 from plugins.gmtalker.generator.training import WEIGHTS, load_generator
 from plugins.gmtalker.mixture import component_weights
 from plugins.gmtalker.motion import RAMP
 
 _F = np.float32
+NEAR = 2  # pixels
 
 
 @dataclass(slots=True)
 class GeneratedState(State):
-    """live: of the renderer around the face; given: of the plain one; painted float32 (S, Q, Q, 4): scratch;
+    """live: of the renderer around the face; given: of the plain one; painted float32 (S, Q, Q, 3): scratch;
     goal, near, mix: (S, K) shares of the emotions: where to, the first and the second average on the way;
     picture uint8 (S, H, W, 3 or 4), which `step` returns and overwrites."""
 
@@ -55,16 +57,32 @@ class GeneratedState(State):
 
 
 @kernel
-def blend(painted, top, left, picture):
-    """Lay painted float32 (Q, Q, 4), 0 to 1, over picture uint8 (H, W, 3 or 4) from its row top and column left on."""
+def blend(painted, fade, rim, top, left, picture):
+    """Lay painted float32 (Q, Q, 3), 0 to 1, over picture uint8 (H, W, 3 or 4) from its row top and column left on.
+
+    fade uint8 (H, W, 4): see `given.GivenState`; rim float32 (Q, Q). Nothing shows on the head's outline and beyond:
+    the mean coverage of the NEAR pixels around decides, none below a half, all of it at 1. So outlines and whatever
+    is behind stay those of the picture.
+    """
+    rows, columns = fade.shape[0], fade.shape[1]
     for row in range(painted.shape[0]):
         for column in range(painted.shape[1]):
-            share = painted[row, column, 3]
-            if share > _F(0.0):
-                for k in range(3):
-                    under = _F(picture[top + row, left + column, k])
-                    over = painted[row, column, k] * _F(255.0)
-                    picture[top + row, left + column, k] = np.uint8(under + (over - under) * share + _F(0.5))
+            r, c = top + row, left + column
+            share = _F(fade[r, c, 0]) * rim[row, column]
+            if share <= _F(0.0):
+                continue
+            share *= _F(1 / 255)
+            y0, y1, x0, x1 = max(r - NEAR, 0), min(r + NEAR, rows - 1), max(c - NEAR, 0), min(c + NEAR, columns - 1)
+            if min(fade[y0, x0, 3], fade[y0, x1, 3], fade[y1, x0, 3], fade[y1, x1, 3]) < 255:
+                covered = 0  # elsewhere no outline is near
+                for y in range(y0, y1 + 1):
+                    for x in range(x0, x1 + 1):
+                        covered += fade[y, x, 3]
+                covered *= 2
+                share *= max(_F(covered) / _F(255 * (y1 + 1 - y0) * (x1 + 1 - x0)) - _F(1.0), _F(0.0))
+            for k in range(3):
+                under, over = _F(picture[r, c, k]), painted[row, column, k] * _F(255.0)
+                picture[r, c, k] = np.uint8(under + (over - under) * share + _F(0.5))
 
 
 class GeneratedHead(Stage):
@@ -82,7 +100,7 @@ class GeneratedHead(Stage):
         self.emotion = emotion or make_emotion({})
         self._live = HeadRenderer(scene, size, alpha=alpha)
         self._given = FaceGiven(scene, size, square)
-        self._painter = make_painter(net, executor)
+        self._painter, self._rim = make_painter(net, executor), rim(square, size).numpy()
         self._crew = crew(min(threads, cores(), 2))
         self._shoulders = torch.from_numpy(BufferReader(scene, size).read(layout.vector()).masks[..., SHOULDERS].copy())
 
@@ -92,7 +110,7 @@ class GeneratedHead(Stage):
         return GeneratedState(
             live=live,
             given=self._given.init_state(slots),
-            painted=torch.zeros(slots, self.square, self.square, 4),
+            painted=torch.zeros(slots, self.square, self.square, 3),
             goal=share.clone(),
             near=share.clone(),
             mix=share.clone(),
@@ -115,7 +133,8 @@ class GeneratedHead(Stage):
         state.picture.copy_(state.live.picture)
         for slot in range(len(x)):
             top, left = state.given.corner[slot].tolist()
-            blend(state.painted[slot].numpy(), top, left, state.picture[slot].numpy())
+            fade = state.given.fade[slot].numpy()
+            blend(state.painted[slot].numpy(), fade, self._rim, top, left, state.picture[slot].numpy())
         return state.picture
 
     def _paint(self, state: GeneratedState, x: torch.Tensor) -> None:
@@ -127,9 +146,10 @@ class GeneratedHead(Stage):
                 top, left = given.corner[slot].tolist()
                 rows, columns = slice(top, top + square), slice(left, left + square)
                 around = Given(
-                    given.picture[slot : slot + 1, rows, columns], given.fade[slot : slot + 1, rows, columns],
-                    self._shoulders[None, None, rows, columns], state.mix[slot : slot + 1],
-                )  # fmt: skip
+                    given.picture[slot : slot + 1, rows, columns],
+                    self._shoulders[None, None, rows, columns],
+                    state.mix[slot : slot + 1],
+                )
                 state.painted[slot].copy_(self._painter.step(self._painter.init_state(1), around)[0])
 
     def _shares(self, weights: Sequence[float], intensity: float) -> torch.Tensor:
