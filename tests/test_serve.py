@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
+from engine.config import VideoSection
 from engine.pipeline import Performer
 from engine.session import Engine
 from engine.stream.encode import PictureEncoder
@@ -153,6 +154,22 @@ def test_one_encode_for_all_who_look_on(engine, monkeypatch):
 
     asyncio.run(visit())
     assert len(set(encoded)) == len(encoded), "no picture is encoded twice"
+
+
+def test_vp8_where_it_is_wanted(engine):
+    video = VideoSection(codec="vp8", bitrate_kbps=400)
+
+    async def visit() -> None:
+        async with serving(engine, engine.config.model_copy(update={"video": video})) as url:
+            viewer = Viewer(url)
+            assert await viewer.connect() == 200
+            await viewer.see(10)
+            _, stats = await request("GET", f"{url}/session/{viewer.id}")
+            assert (stats["codec"], stats["encoders"], stats["bitrate_kbps"]) == ("VP8", ["libvpx"], 400)
+            assert np.abs(viewer.pictures[-1][1][4, 4].astype(int) - (32, 64, 96)).max() <= 12
+            await viewer.close()
+
+    asyncio.run(visit())
 
 
 def test_the_background_changes_while_it_speaks(engine):
