@@ -6,7 +6,7 @@ import pytest
 from benchmarks.harness import timeline
 from benchmarks.harness.marks import EVERY, KINDS, REPEAT, MarkedVoice, MarkFinder, spoken_at
 from benchmarks.harness.peer import Heard, Seen, Unwrapped
-from benchmarks.harness.stamp import PLACE_FROM_MS, TICKS, Stamp, paint, read
+from benchmarks.harness.stamp import LETS_GO, MOUTH, PLACE_FROM_MS, REST, SPEAKS, TICKS, MouthWatch, Stamp, paint, read
 from engine.clock import ManualClock
 from engine.frames import VOICE_TICK_SAMPLES
 from engine.stream.encode import PictureEncoder, VoiceEncoder
@@ -78,8 +78,8 @@ def test_the_newest_mark_of_a_kind():
 @pytest.mark.parametrize("size", [64, 128, 512])
 def test_a_stamp_is_read_as_it_was_painted(size):
     chance = np.random.default_rng(size)
-    for tick in (0, 1, 4_711, TICKS - 1):
-        others = (Stamp(tick, KINDS - 1, 39.5), Stamp(tick, 5, PLACE_FROM_MS, True), Stamp(tick, speaks=True))
+    for tick in (0, 1, 2_711, TICKS - 1):
+        others = (Stamp(tick, KINDS - 1, 39.5), Stamp(tick, 5, PLACE_FROM_MS, SPEAKS), Stamp(tick, mouth=LETS_GO))
         for stamp in (Stamp(tick), Stamp(tick, 0, -12.5), *others):
             picture = chance.integers(0, 256, (size, size, 3), dtype=np.uint8)
             paint(picture, stamp)
@@ -87,6 +87,15 @@ def test_a_stamp_is_read_as_it_was_painted(size):
     assert read(np.zeros((size, size), np.uint8)) is None and read(np.full((size, size), 255, np.uint8)) is None
     with pytest.raises(ValueError):
         paint(picture, Stamp(0, 1, 41.0))
+
+
+def test_a_mouth_that_lets_go_is_told_from_one_that_speaks():
+    watch, motion = MouthWatch(), np.zeros(64, np.float32)
+    seen = []
+    for opening in (0.0, 0.2, 0.6, 0.57, 0.6, 0.4, 0.2, 0.06, 0.03, 0.0):
+        motion[MOUTH[0]] = opening
+        seen.append(watch.look(motion))
+    assert seen == [REST, SPEAKS, SPEAKS, SPEAKS, SPEAKS, LETS_GO, LETS_GO, LETS_GO, REST, REST]
 
 
 @pytest.mark.parametrize("codec, decoder", [("H264", "h264"), ("VP8", "libvpx")])

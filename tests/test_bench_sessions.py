@@ -7,6 +7,7 @@ from benchmarks.harness.drift import HOURS, moved, run_virtual
 from benchmarks.harness.interrupt import bench_interrupt, judge, sum_up
 from benchmarks.harness.peer import audible_ms
 from benchmarks.harness.soak import bench_soak, grown, rest
+from benchmarks.harness.stamp import LETS_GO, REST, SPEAKS
 from benchmarks.harness.throughput import bench_throughput, strict_sessions
 from engine.config import parse_config
 
@@ -27,13 +28,15 @@ def test_the_pacing_does_not_drift_in_virtual_hours(ppm):
 
 
 def test_an_interrupt_is_judged_by_what_left():
-    pictures = [(k * 40 * MS, True) for k in range(11)] + [((440 + 40 * k) * MS, False) for k in range(5)]
+    closing = [(440 * MS, LETS_GO), (480 * MS, LETS_GO), (520 * MS, REST), (560 * MS, REST)]
+    pictures = [*((k * 40 * MS, SPEAKS) for k in range(11)), *closing]
     silence = [((400 + 20 * k) * MS, None) for k in range(9)]
     sounds = [*((k * 20 * MS, 19.9) for k in range(19)), (380 * MS, 15.0), *silence]
-    assert judge(390 * MS, 10**12, pictures, sounds) == (50.0, 5.0), "the picture of 400 ms is seen until 440"
-    again = judge(390 * MS, 700 * MS, [*pictures, (800 * MS, True)], [*sounds, (800 * MS, 19.9)])
-    assert again == (50.0, 5.0), "speech that goes on later is not the interrupted one"
-    assert judge(700 * MS, 10**12, pictures, sounds) == (None, None)
+    found = {"video_ms": 50.0, "rest_ms": 130.0, "audio_ms": 5.0}  # the picture of 400 ms is seen until 440
+    assert judge(390 * MS, 10**12, pictures, sounds) == found
+    again = judge(390 * MS, 700 * MS, [*pictures, (800 * MS, SPEAKS)], [*sounds, (800 * MS, 19.9)])
+    assert again == found, "speech that goes on later is not the interrupted one"
+    assert set(judge(700 * MS, 10**12, pictures, sounds).values()) == {None}
     assert sum_up([(390 * MS, 10**12), (700 * MS, 10**12)], pictures, sounds)["audio_ms"]["p99"] == 5.0
 
 

@@ -61,6 +61,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _plot(rows: list[dict[str, Any]]) -> Bars:
-    bars = {f"{row['name'][:28]} ({row['kind'][:4]})": (row["mic_to_frame_ms"]["p50"], row["mic_to_frame_ms"]["p99"])
-            for row in rows}  # fmt: skip
+    names = [row["name"] if row["kind"] == "measured" else f"{row['name']} ({row['kind']})" for row in rows]
+    times = [(row["mic_to_frame_ms"]["p50"], row["mic_to_frame_ms"]["p99"]) for row in rows]
+    bars = dict(zip(names, times, strict=True))
     return Bars("Mic to frame, ours and others", "ms, median and p99 (simulations: networks cost nothing)", bars)

@@ -4,7 +4,9 @@ A voice speaks in real time and is interrupted over and over, each time at anoth
 WebRTC: a program speaks through a WebSocket (engine/stream/PROTOCOL.md), a peer sees and hears. Then in one process,
 at the end of the session: what the encoder would be given.
 
-A picture is seen for its whole tick, so a speaking one counts until 40 ms after it came. Sound is played when it comes.
+A picture is seen for its whole tick, so a speaking one counts until 40 ms after it came. It speaks while its mouth is
+open and holds or opens further; a mouth that lets go returns to rest naturally, which is told apart (rest_ms). Sound is
+played when it comes.
 """
 
 import asyncio
@@ -21,7 +23,7 @@ from benchmarks.harness.peer import Peer, audible_ms
 from benchmarks.harness.plots import Bars
 from benchmarks.harness.report import Result, Table
 from benchmarks.harness.rig import Rig
-from benchmarks.harness.stamp import mouth_speaks
+from benchmarks.harness.stamp import REST, SPEAKS, MouthWatch
 from engine.audio import AudioBlock
 from engine.config import Config
 from engine.errors import SessionError
@@ -34,17 +36,18 @@ TALK_S, REST_S = 1.5, 0.5  # between interrupts
 PART = VOICE_RATE_HZ // 2  # samples in a message of the program
 PARTS = 6  # sent at once: more than is said before the interrupt
 
-Pictures = Sequence[tuple[int, bool]]  # (when it came, ns; whether its mouth speaks)
+Pictures = Sequence[tuple[int, int]]  # (when it came, ns; what its mouth does, see stamp.py)
 Sounds = Sequence[tuple[int, float | None]]  # (when it came, ns; its last audible sample, ms after that, None: silent)
 Stops = list[tuple[int, int]]  # (when the interrupt was said, when speech went on), ns
 
 
 def bench_interrupt(config: Config, seconds: float = 60.0, **_: Any) -> Result:
-    """As many interrupts as go into so many seconds, each way. video_ms, audio_ms: over WebRTC; session: without."""
+    """As many interrupts as go into so many seconds, each way. video_ms, rest_ms, audio_ms: over WebRTC; the same in
+    "session": without."""
     run, times = describe_run(config), max(1, round(seconds / (TALK_S + REST_S)))
     with Rig(config) as rig:
         stops, peer = asyncio.run(_through_a_program(rig.url, times))
-    pictures = [(one.at_ns, one.stamp.speaks) for one in peer.seen if one.stamp is not None]
+    pictures = [(one.at_ns, one.stamp.mouth) for one in peer.seen if one.stamp is not None]
     figures: dict[str, Any] = {"benchmark": "interrupt", **run, "seconds": seconds, "interrupts": len(stops)}
     figures |= sum_up(stops, pictures, peer.voice.sounds)
     engine = Engine(config)
@@ -53,7 +56,7 @@ def bench_interrupt(config: Config, seconds: float = 60.0, **_: Any) -> Result:
         figures["session"] = sum_up(*asyncio.run(_talk(engine, times)))
     finally:
         engine.close()
-    named = {"last speaking picture": "video_ms", "last audible sample": "audio_ms"}
+    named = {"last speaking picture": "video_ms", "last audible sample": "audio_ms", "mouth at rest": "rest_ms"}
     parts = {"WebRTC": figures, "session": figures["session"]}
     rows = [[f"{name}, {where}", *part[key].values()] for where, part in parts.items() for name, key in named.items()]
     bars = {name: (p50, p99) for name, p50, _, p99 in rows}
@@ -62,19 +65,25 @@ def bench_interrupt(config: Config, seconds: float = 60.0, **_: Any) -> Result:
 
 
 def sum_up(stops: Stops, pictures: Pictures, sounds: Sounds) -> dict[str, Any]:
-    """video_ms, audio_ms: percentiles; those interrupts count at which something spoke."""
-    pairs = [judge(stop_ns, until_ns, pictures, sounds) for stop_ns, until_ns in stops]
-    return {name: percentiles(pair[k] for pair in pairs if pair[k] is not None)  # type: ignore[misc]
-            for k, name in enumerate(("video_ms", "audio_ms"))}  # fmt: skip
+    """video_ms, rest_ms, audio_ms: percentiles; those interrupts count at which something spoke."""
+    judged = [judge(stop_ns, until_ns, pictures, sounds) for stop_ns, until_ns in stops]
+    names = ("video_ms", "rest_ms", "audio_ms")
+    return {name: percentiles(one[name] for one in judged if one[name] is not None) for name in names}
 
 
-def judge(stop_ns: int, until_ns: int, pictures: Pictures, sounds: Sounds) -> tuple[float | None, float | None]:
-    """(ms to the end of the last speaking picture, ms to the last audible sample); None where nothing spoke."""
-    ends = [at_ns / 1e6 + TICK_MS for at_ns, speaks in pictures if speaks and at_ns < until_ns]
-    seen = [end - stop_ns / 1e6 for end in ends if end >= stop_ns / 1e6]
-    ends = [at_ns / 1e6 + ms for at_ns, ms in sounds if ms is not None and at_ns < until_ns]
-    heard = [end - stop_ns / 1e6 for end in ends if end >= stop_ns / 1e6]
-    return max(seen, default=None), max(heard, default=None)
+def judge(stop_ns: int, until_ns: int, pictures: Pictures, sounds: Sounds) -> dict[str, Any]:
+    """Ms to the end of the last speaking picture, of the last whose mouth is open, and to the last audible sample."""
+    ends = [(at_ns / 1e6 + TICK_MS, mouth) for at_ns, mouth in pictures if at_ns < until_ns]
+    return {
+        "video_ms": _last([end for end, mouth in ends if mouth == SPEAKS], stop_ns),
+        "rest_ms": _last([end for end, mouth in ends if mouth != REST], stop_ns),
+        "audio_ms": _last([at_ns / 1e6 + ms for at_ns, ms in sounds if ms is not None and at_ns < until_ns], stop_ns),
+    }  # fmt: skip
+
+
+def _last(ends_ms: list[float], stop_ns: int) -> float | None:
+    """Ms from the interrupt to the last end; None where all was over before it."""
+    return max((end - stop_ns / 1e6 for end in ends_ms if end >= stop_ns / 1e6), default=None)
 
 
 async def _through_a_program(url: str, times: int) -> tuple[Stops, Peer]:
@@ -116,13 +125,14 @@ async def _read_on(socket: aiohttp.ClientWebSocketResponse) -> None:
 async def _talk(engine: Engine, times: int) -> tuple[Stops, Pictures, Sounds]:
     """The same in this process: the session is hushed, and what leaves it is looked at."""
     session = engine.open_session(seed=0, loop=asyncio.get_running_loop())
-    pictures: list[tuple[int, bool]] = []
+    pictures: list[tuple[int, int]] = []
+    mouth = MouthWatch()
     sounds: list[tuple[int, float | None]] = []
 
     async def watch() -> None:
         async for moment in session.moments:
             now_ns = time.monotonic_ns()
-            pictures.append((now_ns, mouth_speaks(moment.motion.vector)))
+            pictures.append((now_ns, mouth.look(moment.motion.vector)))
             sounds.append((now_ns, audible_ms(moment.audio.voice)))
 
     stops: Stops = []

@@ -9,6 +9,7 @@ WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 16, 44
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f", "#bcbd22")
 MOST_POINTS = 2_000  # of one line: a page stays small however long a run was
+FEW_POINTS = 30  # each of them gets a dot
 TICKS = 6
 
 Points = Sequence[tuple[float, float]]
@@ -38,6 +39,9 @@ class Lines:
         for colour, line in zip(_colours(), self.lines.values(), strict=False):
             spots = " ".join(f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in thinned(line))
             parts.append(f'<polyline stroke="{colour}" points="{spots}"/>')
+            if len(line) <= FEW_POINTS:
+                parts += [f'<circle fill="{colour}" cx="{across.place(x):.1f}" cy="{up.place(y):.1f}" r="3"/>'
+                          for x, y in line]  # fmt: skip
         return _picture(self.title, parts, HEIGHT) + _legend(list(self.lines))
 
 
@@ -53,11 +57,11 @@ class Bars:
         bars = {name: (low, high) for name, (low, high) in self.bars.items() if low is not None and high is not None}
         if not bars:
             return ""
-        height, left = TOP + BOTTOM + 26 * len(bars), 230
-        across = Axis.around([0.0, *(x for pair in bars.values() for x in pair)], left, WIDTH - 70, True)
+        height, left = TOP + BOTTOM + 26 * len(bars), 260
+        across = Axis.around([0.0, *(x for pair in bars.values() for x in pair)], left, WIDTH - 130, True)
         parts = [_line(across.place(x), TOP, across.place(x), height - BOTTOM) for x in across.ticks()]
         parts += [_text(across.place(x), height - BOTTOM + 16, f"{x:g}", "middle") for x in across.ticks()]
-        parts.append(_text((left + WIDTH) / 2, height - 8, self.x_name, "middle"))
+        parts.append(_text((left + WIDTH - 130) / 2, height - 8, self.x_name, "middle"))
         for row, (name, (low, high)) in enumerate(bars.items()):
             y, zero = TOP + 26 * row, across.place(0.0)
             begin, middle, end = sorted((zero, across.place(low), across.place(high)))

@@ -19,24 +19,26 @@ from engine.motion import layout
 from engine.outlet import Outlet
 from engine.session import Engine, Session
 
-TICK_BITS, SPEAKS_BITS, MARK_BITS, PLACE_BITS, CHECK_BITS = 13, 1, 4, 11, 5
+TICK_BITS, MOUTH_BITS, MARK_BITS, PLACE_BITS, CHECK_BITS = 12, 2, 4, 11, 5
 COLUMNS, ROWS = 17, 2
-TICKS = 1 << TICK_BITS  # five minutes until numbers come again
+TICKS = 1 << TICK_BITS  # nearly three minutes until numbers come again
 PLACE_FROM_MS = -984.0  # a mark is found once it is over, and waits for the next picture that is drawn
 PLACE_STEP_MS = 0.5
 MOUTH = tuple(layout.INDEX[name] for name in ("jawOpen", "mouthFunnel", "mouthPucker"))
-SPEAKING = 0.05  # of the range of these: less is a mouth at rest
+AT_REST = 0.05  # of the range of these: less is a mouth at rest
+HOLDS = 0.9  # of how open it was one picture ago: less is a mouth that lets go
+REST, LETS_GO, SPEAKS = range(3)
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """tick: number modulo `TICKS`. kind: of a mark, None for none; place_ms: where it began, from the tick's begin.
-    speaks: the mouth is not at rest."""
+    mouth: REST, LETS_GO (open still, but quickly less so) or SPEAKS."""
 
     tick: int
     kind: int | None = None
     place_ms: float = 0.0
-    speaks: bool = False
+    mouth: int = REST
 
 
 def paint(picture: np.ndarray, stamp: Stamp) -> None:
@@ -45,7 +47,7 @@ def paint(picture: np.ndarray, stamp: Stamp) -> None:
     if not 0 <= place < 1 << PLACE_BITS:
         raise ValueError(f"a mark cannot begin {stamp.place_ms} ms from its tick")
     kind = 0 if stamp.kind is None else stamp.kind + 1
-    head = (stamp.tick % TICKS) << SPEAKS_BITS | stamp.speaks
+    head = (stamp.tick % TICKS) << MOUTH_BITS | stamp.mouth
     number = (head << MARK_BITS | kind) << PLACE_BITS | place
     number = number << CHECK_BITS | _check(number)
     bits = number >> np.arange(COLUMNS * ROWS)[::-1] & 1
@@ -67,15 +69,24 @@ def read(picture: np.ndarray) -> Stamp | None:
     place = number & (1 << PLACE_BITS) - 1
     kind = number >> PLACE_BITS & (1 << MARK_BITS) - 1
     head = number >> PLACE_BITS + MARK_BITS
-    tick, speaks = head >> SPEAKS_BITS, bool(head & 1)
+    tick, mouth = head >> MOUTH_BITS, head & (1 << MOUTH_BITS) - 1
     if not kind:
-        return Stamp(tick, speaks=speaks)
-    return Stamp(tick, kind - 1, place * PLACE_STEP_MS + PLACE_FROM_MS, speaks)
+        return Stamp(tick, mouth=mouth)
+    return Stamp(tick, kind - 1, place * PLACE_STEP_MS + PLACE_FROM_MS, mouth)
 
 
-def mouth_speaks(motion: np.ndarray) -> bool:
-    """Whether the mouth of one tick's motion, float32 (M,), is anything but at rest."""
-    return float(np.abs(motion[list(MOUTH)]).max()) > SPEAKING
+class MouthWatch:
+    """Tells what a mouth does, from the motion of one tick after the other, float32 (M,)."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+
+    def look(self, motion: np.ndarray) -> int:
+        opening, before = float(np.abs(motion[list(MOUTH)]).max()), self._before
+        self._before = opening
+        if opening <= AT_REST:
+            return REST
+        return SPEAKS if opening >= HOLDS * before else LETS_GO
 
 
 def _check(number: int) -> int:
@@ -94,6 +105,7 @@ class StampedOutlet(Outlet):
         super().__init__(depth, loop)
         self._recorder = recorder
         self._finder = MarkFinder()
+        self._mouth = MouthWatch()
         self._mark: Mark | None = None  # found, but not painted yet
 
     async def get(self) -> Moment:
@@ -102,12 +114,12 @@ class StampedOutlet(Outlet):
         tick, audio = moment.image.index, moment.audio
         for mark in self._finder.push(audio.voice):
             self._mark = mark
-        speaks = mouth_speaks(moment.motion.vector)
-        stamp = Stamp(tick, speaks=speaks)
+        mouth = self._mouth.look(moment.motion.vector)
+        stamp = Stamp(tick, mouth=mouth)
         if self._mark is not None and tick == audio.index:
             place_ms = (self._mark.at - tick * VOICE_TICK_SAMPLES) / (VOICE_TICK_SAMPLES / 40)
             if place_ms >= PLACE_FROM_MS:
-                stamp = Stamp(tick, self._mark.kind, place_ms, speaks)
+                stamp = Stamp(tick, self._mark.kind, place_ms, mouth)
             self._mark = None
         paint(moment.image.rgb, stamp)
         if tick == audio.index:
