@@ -157,7 +157,9 @@ def test_offset_is_what_a_receiver_makes_of_the_reports(shift_ms):
     seen, begun_ns = run(48.0, 30.0, range(100))
     came = timeline.arrivals(seen, begun_ns)
     origin = 2**32 - 40_000
-    heard = [Heard(k % KINDS, origin + k * EVERY + 48.0) for k in range(18)]
+    times = [begun_ns + round(k * EVERY * SAMPLE_NS) + 60_000_000 for k in range(-KINDS, 18 + KINDS)]
+    # Marks of a longer talk than was seen: each is paired with its own picture, not with another of its kind.
+    heard = [Heard(k % KINDS, origin + k * EVERY + 48.0, at) for k, at in enumerate(times, -KINDS)]
     wall_ns = 10**18
     reports = {
         "video": [(wall_ns + 10**9 + round(shift_ms * 1e6), 90_000 + 77), (wall_ns + 3 * 10**9, 270_000 + 77)],

@@ -39,10 +39,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A mark that was heard. timestamp: of RTP at which it began, 48 kHz, without wrapping."""
+    """A mark that was heard. timestamp: of RTP at which it began, 48 kHz, not wrapping; at_ns: when it was known."""
 
     kind: int
     timestamp: float
+    at_ns: int
 
 
 class RefusedError(SessionError):
@@ -121,7 +122,7 @@ class Listener:
             sound = np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]) / np.float32(32_768)
             self.sounds.append((now_ns, audible_ms(sound)))
             marks = self._finder.push(sound, timestamp)
-            self.heard += [Heard(mark.kind, mark.at) for mark in marks]
+            self.heard += [Heard(mark.kind, mark.at, now_ns) for mark in marks]
         return False, None
 
 

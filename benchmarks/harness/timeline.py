@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.harness.marks import spoken_at
+from benchmarks.harness.marks import REPEAT, spoken_at
 from benchmarks.harness.peer import Heard, Seen
 from benchmarks.harness.stamp import TICKS
 from engine.frames import TICK_MS, VOICE_RATE_HZ, VOICE_TICK_SAMPLES
@@ -17,6 +17,7 @@ from engine.frames import TICK_MS, VOICE_RATE_HZ, VOICE_TICK_SAMPLES
 NEAR = 5  # marks whose median counts: one that was misread moves nothing
 SAMPLE_NS = 1e9 / VOICE_RATE_HZ
 VIDEO_HZ = 90_000
+SAME_NS = REPEAT * SAMPLE_NS / 2  # a mark is seen and heard within this, else it is another of its kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,11 @@ def voice_origin(seen: Sequence[Seen], heard: Sequence[Heard], came: Sequence[Ar
         if stamp is None or stamp.kind is None or picture.timestamp not in ticks:
             continue
         place = ticks[picture.timestamp] * VOICE_TICK_SAMPLES + stamp.place_ms * VOICE_RATE_HZ / 1000
-        found += [mark.timestamp - place for mark in heard if mark.kind == stamp.kind]
+        near = [mark for mark in heard if mark.kind == stamp.kind and abs(mark.at_ns - picture.at_ns) < SAME_NS]
+        found += [mark.timestamp - place for mark in near]
     if not found:
         return None
-    # Every mark is held against all of its kind; the true distances agree, the others are 2.5 s and more apart.
-    rounded, counts = np.unique(np.round(np.array(found) / 480), return_counts=True)
-    near = np.abs(np.array(found) / 480 - rounded[np.argmax(counts)]) < 1.5
-    return float(np.median(np.array(found)[near]))
+    return float(np.median(found))
 
 
 def _wall_ns(timestamp: float, rate_hz: int, reports: list[tuple[int, int]]) -> float:
