@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from typing import cast
 
 import av
 import numpy as np
@@ -48,7 +49,7 @@ class Recipe:
 
     def open(self, order: Order) -> av.VideoCodecContext:
         """FFmpegError, ValueError: not here."""
-        context = av.VideoCodecContext.create(self.name, "w")
+        context = cast(av.VideoCodecContext, av.VideoCodecContext.create(self.name, "w"))
         context.width, context.height = order.width, order.height
         context.pix_fmt = self.pixel_format
         context.time_base = TIME_BASE

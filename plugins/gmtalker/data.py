@@ -57,8 +57,11 @@ class Takes:
 
     def features(self, rows: torch.Tensor) -> SpeechFeatures:
         """The chosen windows tick by tick: content (B, T, 2, D)."""
-        parts = (self.content[rows].float(), self.loudness_db[rows], self.voice[rows])
-        return SpeechFeatures(*(part.unflatten(1, (self.ticks, 2)) for part in parts))
+        content, loudness_db, voice = (
+            part.unflatten(1, (self.ticks, 2))
+            for part in (self.content[rows].float(), self.loudness_db[rows], self.voice[rows])
+        )
+        return SpeechFeatures(content, loudness_db, voice)
 
     def save(self, path: Path) -> None:
         """One safetensors file; its name appears only when it is whole."""

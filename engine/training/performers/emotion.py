@@ -12,9 +12,8 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.motion import layout
+from engine.motion.emotion import EMOTIONS, K
 
-EMOTIONS = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
-K = len(EMOTIONS)
 EMOTION_INDEX = {name: i for i, name in enumerate(EMOTIONS)}
 LEVELS = (0.45, 0.72, 1.0)  # strength of MEAD's intensities 1, 2, 3
 
