@@ -16,7 +16,7 @@ from engine.frames import TICK_SAMPLES, VOICE_TICK_SAMPLES, AudioTick, FaceMotio
 from engine.interpolation import CLOCK_HZ, TICK, between, lag, places
 from engine.motion import layout
 from engine.pipeline import Performer, Pipeline
-from engine.stream.departure import Departure
+from engine.stream.departure import KEYFRAME_GAP_NS, Departure
 from engine.stream.downlink import Downlink
 from engine.stream.encode import VOICE_LAG_NS
 from engine.stream.tracks import PICTURE_DEPTH
@@ -161,11 +161,13 @@ def test_viewers_share_an_encode_and_harm_each_other_in_nothing():
             stuck.shut()
             await feed(moments, range(30, 60))
             assert stuck.downlink.dropped >= 30 - PICTURE_DEPTH - 3
+            await asyncio.sleep(KEYFRAME_GAP_NS / 1e9)  # the one who is stuck has just asked for a keyframe
             late = Eye(departure)
             await feed(moments, range(60, 90))
             other = Eye(departure, "VP8")
             await feed(moments, range(90, 100))
             await until(lambda: len(first.pictures) == 100 and len(other.pictures) >= 8, "the rest")
+            await until(lambda: len(late.pictures) >= 30, "those of the late one")
             assert departure.encoder_names == ["libvpx", "libx264"]
             departure.leave(other.downlink)
             await feed(moments, range(100, 103))
