@@ -7,6 +7,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,9 @@ def engine() -> Iterator[Engine]:
     engine.close()
 
 
-@pytest.fixture(scope="module")
-def url(engine: Engine) -> Iterator[str]:
-    """A server on a thread of its own."""
+@contextmanager
+def served(engine: Engine) -> Iterator[str]:
+    """The address of a server on a thread of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -86,11 +87,19 @@ def url(engine: Engine) -> Iterator[str]:
         return server
 
     server = asyncio.run_coroutine_threadsafe(begin(), loop).result()
-    yield str(server.make_url(""))
-    asyncio.run_coroutine_threadsafe(server.close(), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    try:
+        yield str(server.make_url(""))
+    finally:
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def url(engine: Engine) -> Iterator[str]:
+    with served(engine) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -299,27 +308,12 @@ def test_emotions_are_mixed_with_sliders_and_chosen_with_keys(page, url, engine,
 
 def test_a_page_brings_the_token_of_its_address(page, url, engine, monkeypatch):
     monkeypatch.setenv("VISEMA_TOKEN", "t0ken")
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    async def begin() -> TestServer:
-        server = TestServer(make_app(engine, engine.config), host="127.0.0.1")
-        await server.start_server()
-        return server
-
-    server = asyncio.run_coroutine_threadsafe(begin(), loop).result()
-    try:
-        page.goto(f"{server.make_url('')}?autostart=sample")
+    with served(engine) as address:
+        page.goto(f"{address}?autostart=sample")
         state(page, "failed")
         assert "token" in page.locator("#problem").inner_text()
         page.goto("about:blank")
-        page.goto(f"{server.make_url('')}?autostart=sample#token=t0ken")
+        page.goto(f"{address}?autostart=sample#token=t0ken")
         see(page, 3)
         page.get_by_role("button", name="Disconnect").click()
         until(lambda: not engine.sessions, "the slot")
-    finally:
-        asyncio.run_coroutine_threadsafe(server.close(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

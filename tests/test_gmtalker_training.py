@@ -136,7 +136,7 @@ def test_weights_of_another_encoder_are_refused(tmp_path):
     save_generator(stage.head, tmp_path / "motion.safetensors", "bbb", ("one", "two"), width)
     with pytest.raises(WeightsError, match="different speech encoders"):
         build(load_config(), tmp_path)
-    with pytest.raises(WeightsError, match="no such weight file"):
+    with pytest.raises(WeightsError, match="which `visema train gmtalker"):
         build(load_config(), tmp_path / "elsewhere")
 
 

@@ -184,6 +184,12 @@ def build(config: Config, folder: Path | None = None) -> GMTalkerMotion:
     """The motion stage that a configuration asks for, with the weights of a folder (none: the shipped ones)."""
     folder = folder or Path(__file__).parent
     files = folder / "expression.safetensors", folder / "motion.safetensors"
+    for file in files:
+        if not file.is_file():
+            raise WeightsError(
+                f"motion.plugin = 'gmtalker' needs {file}, which `visema train gmtalker.{file.stem}` writes "
+                "(plugins/gmtalker/README.md); until then motion.plugin = 'viseme'"
+            )
     (expression, face), (head, moves) = load_expression(files[0]), load_head_motion(files[1])
     if face["encoder"] != moves["encoder"]:
         raise WeightsError(f"{files[0]} and {files[1]} were trained on different speech encoders; train one again")
