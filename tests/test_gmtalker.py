@@ -167,7 +167,7 @@ def test_divergences_against_torch_distributions():
     one = Gaussian(posterior.mean[:1], posterior.log_variance[:1])
     z = one.sample(torch.randn(40_000, 3))
     label = torch.nn.functional.one_hot(torch.tensor([HAPPY]), K).float()
-    estimate = gm.conditional_term(z, one, mixture, label).mean()
+    estimate = gm.conditional_term(z, one, gm.mixed(mixture, label)).mean()
     exact = torch.distributions.kl_divergence(
         torch.distributions.Normal(one.mean, (0.5 * one.log_variance).exp()),
         torch.distributions.Normal(mixture.mean[:, HAPPY], 1.0),
@@ -185,6 +185,12 @@ def test_mixtures_lie_between():
     full = gm.at_intensity(mapper(torch.zeros(1, 4)), torch.ones(1), NEUTRAL)
     assert torch.allclose(weak.mean[0], weak.mean[0, NEUTRAL].expand(K, -1), atol=1e-6)
     assert torch.allclose(full.log_variance, mapper(torch.zeros(1, 4)).log_variance, atol=1e-5)
+    # what sampling and mixing with shared noise gives is what `mixed` says
+    few = mapper(torch.randn(1, 4))
+    drawn = gm.mix(few.sample(torch.randn(20_000, 1, 6)), shares.expand(20_000, -1))
+    said = gm.mixed(few, shares)
+    assert (drawn.mean(0) - said.mean[0]).abs().max() < 0.05
+    assert (drawn.std(0) - (0.5 * said.log_variance[0]).exp()).abs().max() < 0.05
     none = gm.component_weights(torch.tensor([[1.0] + [0.0] * 7]), torch.tensor([0.0]), NEUTRAL)
     assert none[0, NEUTRAL] == 1.0 and none.sum() == 1.0
 
@@ -196,7 +202,7 @@ def test_the_four_losses_reach_every_part():
     generator = ExpressionGenerator(size, 10)
     heard = SpeechFeatures(torch.randn(3, 9, 2, 10), torch.randn(3, 9, 2), torch.rand(3, 9, 2))
     values, label = torch.randn(3, 9, size.values), torch.eye(K)[:3]
-    noise, felt = torch.randn(3, size.source + size.latent), (torch.arange(3), torch.tensor([0.45, 0.72, 1.0]))
+    noise, felt = torch.randn(3, size.source + size.latent), (label, torch.tensor([0.45, 0.72, 1.0]))
     z, parts = generator.encode(values, heard, *felt, noise, ExpressionWeights())
     assert set(parts) == {"cond", "w", "emo", "label"} and all(part.shape == (3,) for part in parts.values())
     past = generator.decoder.shifted(values, torch.zeros(3, dtype=torch.int64))

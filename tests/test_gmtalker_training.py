@@ -21,6 +21,7 @@ from engine.training.run_log import RunLog
 from plugins.gmtalker import expression_training, motion_training
 from plugins.gmtalker.data import SPEAKERS, Takes, labels, make_takes
 from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights, reconstruction
+from plugins.gmtalker.expression_training import fades, turned
 from plugins.gmtalker.judge import EmotionJudge
 from plugins.gmtalker.motion import build, save_generator
 from plugins.gmtalker.rollout import roll_out, taught_past
@@ -85,8 +86,19 @@ def test_takes_are_windows_of_what_is_heard_and_performed(corpus, encoder, tmp_p
 
 
 def test_labels_are_shares():
-    made = labels(torch.tensor([[0, 5]]), torch.tensor([[0.45, 0.45]]))
+    made = labels(torch.eye(K)[torch.tensor([[0, 5]])], torch.tensor([[0.45, 0.45]]))
     assert made[0, 0, 0] == pytest.approx(0.45) and made[0, 0, 5] == pytest.approx(0.55) and made[0, 1, 5] == 1.0
+
+
+def test_an_emotion_turns_into_another():
+    """One clip fades into its partner, softly and wholly where there is time; the others stay what they are."""
+    fade = fades(1, 200, torch.Generator().manual_seed(3))
+    assert fade.shape == (1, 200, 1) and fade[0, 0] == 0.0 and (fade.diff(dim=1) >= 0).all()
+    assert fade[0, -1] > 0.9 and fade.diff(dim=1).max() < 0.2
+    values = torch.arange(3.0)[:, None, None].expand(3, 200, 2)  # two examples, and what the first becomes
+    made = turned(values, 2, fade)
+    assert torch.allclose(made[0], 2.0 * fade[0].expand(-1, 2)) and torch.equal(made[1], values[1])
+    assert turned(values[:, :1], 2, fade).shape == (2, 200, 2)
 
 
 def test_both_trainings_make_what_the_stage_loads(corpus, encoder, tmp_path, capsys):
@@ -178,7 +190,7 @@ def test_the_judge_reads_emotions_it_knows():
     torch.manual_seed(0)
     faces, emotion = torch.rand(K, layout.E), torch.arange(K).repeat(12)
     clips = (faces[emotion][:, None] + 0.2 * torch.randn(12 * K, 30, layout.E))[:, None]
-    judge = EmotionJudge(clips[: 8 * K], emotion[: 8 * K, None], torch.ones(8 * K, 1))
+    judge = EmotionJudge(clips[: 8 * K], torch.eye(K)[emotion[: 8 * K, None]], torch.ones(8 * K, 1))
     assert judge.accuracy(clips[8 * K :, 0], emotion[8 * K :]) > 0.9
     half = 0.5 * (clips[:1, 0] + clips[1:2, 0])
     assert judge.scores(half)[0, :2].sum() > 0.8
@@ -242,7 +254,7 @@ def test_paper_size_trains_a_step():
     heard = SpeechFeatures(torch.randn(1, 6, 2, 32), torch.randn(1, 6, 2), torch.rand(1, 6, 2))
     values, speaker, label = torch.randn(1, 6, layout.E), torch.zeros(1, dtype=torch.int64), torch.eye(K)[:1]
     noise = torch.randn(1, size.expression.source + size.expression.latent)
-    z, parts = face.encode(values, heard, torch.tensor([0]), torch.ones(1), noise, ExpressionWeights())
+    z, parts = face.encode(values, heard, torch.eye(K)[:1], torch.ones(1), noise, ExpressionWeights())
     said = face.decode(face.decoder.shifted(values, speaker), z, heard, speaker, 1, label)
     (reconstruction(said, values) + sum(parts.values())).mean().backward()
     assert all(torch.isfinite(p.grad).all() for p in face.parameters() if p.grad is not None)

@@ -28,13 +28,12 @@ class Excerpt:
 class Augmentation:
     """Varies clips; everything random comes from one seeded generator.
 
-    clips: where babble comes from. seconds: length of every excerpt.
+    clips: where babble comes from, if from anywhere. seconds: length of every excerpt.
     """
 
     def __init__(self, clips: list[Clip], seconds: float, seed: int):
         self.clips, self.length = clips, round(seconds * SAMPLE_RATE_HZ)
         self.random = np.random.default_rng(seed)
-        self.bins_hz = np.fft.rfftfreq(_fast_length(self.length + SAMPLE_RATE_HZ // 2), 1 / SAMPLE_RATE_HZ)
 
     def __call__(self, clip: Clip) -> Excerpt:
         """One varied excerpt of `length` samples; what lies before or after the clip is silence."""
@@ -54,10 +53,11 @@ class Augmentation:
         x = piece[: self.length]
         if self._chance(0.6):
             x = self._soften_closures(x, phones)
-        x = self._scale_parts(x)
-        x = self._room_and_microphone(x)
-        x = self._add_noise(x)
-        return Excerpt(self._level_and_clip(x), phones)
+        return Excerpt(self.record(x), phones)
+
+    def record(self, x: np.ndarray) -> np.ndarray:
+        """What a microphone in a room makes of float32 samples (N,): the same length, nothing moves in time."""
+        return self._level_and_clip(self._add_noise(self._room_and_microphone(self._scale_parts(x))))
 
     def _chance(self, share: float) -> bool:
         return self.random.random() < share
@@ -103,8 +103,8 @@ class Augmentation:
 
     def _room_and_microphone(self, x: np.ndarray) -> np.ndarray:
         """Room response, smooth random equaliser, tilt and band limits: one product of spectra."""
-        random, hz = self.random, self.bins_hz
-        size = 2 * (len(hz) - 1)
+        random, size = self.random, _fast_length(len(x) + SAMPLE_RATE_HZ // 2)
+        hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
         octaves = np.log2(np.maximum(hz, 60.0) / 1_000.0)
         curve_db = np.zeros_like(hz)
         if self._chance(0.8):
@@ -141,7 +141,7 @@ class Augmentation:
         if self._chance(0.75):
             noise = _coloured(random, n, float(random.choice((0.0, 0.5, 0.9, 0.97, 0.99))))
             x = x + noise * (level * self._db(-45, -6))
-        if self._chance(0.35):
+        if self._chance(0.35) and self.clips:
             x = x + self._babble(n) * (level * self._db(-32, -5))
         if self._chance(0.15):
             x = x + self._clatter(n) * (level * self._db(-12, 9))

@@ -16,13 +16,15 @@ from engine.errors import WeightsError
 from engine.features import SpeechEncoder
 from engine.frames import FPS, SAMPLE_RATE_HZ, TICK_SAMPLES, SpeechFeatures
 from engine.motion import layout
-from engine.motion.emotion import EMOTIONS, NEUTRAL, K
+from engine.motion.emotion import NEUTRAL, K
+from engine.training.augment import Augmentation
 from engine.training.performers import LEVELS, PERFORMERS, Feeling, Performances, Voice, measure, perform, performer
 from plugins.gmtalker.mixture import component_weights
 
 ANYONE = "anyone"  # who performers at random are in pre-training: always the last of the speakers
 SPEAKERS = (*(who.name for who in PERFORMERS), ANYONE)
 NEUTRAL_VOICES = 0.4
+MIXED = 0.35  # share of performances over a neutral voice that mix two emotions
 FROM_START = 0.6  # share of windows that begin where the recording does
 LEAD_S, TAIL_S = (0.1, 1.2), (0.2, 1.5)  # silence before and after an utterance
 
@@ -32,8 +34,9 @@ class Takes:
     """N windows of T ticks, each performed R times by known performers and W times by performers at random.
 
     content: float16 (N, 2 T, D); loudness_db, voice: float32 (N, 2 T).
-    motion: float16 (N, R, T, M); emotion: int64 (N, R); strength: float32 (N, R); performer: int64 (N, R) of SPEAKERS.
-    wide: float16 (N, W, T, 12) motion numbers of performers at random; wide_emotion, wide_strength (N, W).
+    motion: float16 (N, R, T, M); emotion: float32 (N, R, K), weights that sum to 1; strength: float32 (N, R);
+    performer: int64 (N, R) of SPEAKERS, the same for performances 2 k and 2 k + 1, so that one can turn into the other.
+    wide: float16 (N, W, T, 12) motion numbers of performers at random; wide_emotion (N, W, K), wide_strength (N, W).
     """
 
     content: torch.Tensor
@@ -85,8 +88,8 @@ class Takes:
 
 
 def labels(emotion: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Soft labels (..., K): the share of each component, see `mixture`."""
-    return component_weights(torch.nn.functional.one_hot(emotion, K).float(), strength, NEUTRAL)
+    """Soft labels (..., K) of weights (..., K) at a strength (...): the share of each component, see `mixture`."""
+    return component_weights(emotion, strength, NEUTRAL)
 
 
 def make_takes(
@@ -95,6 +98,7 @@ def make_takes(
 ) -> Takes:  # fmt: skip
     """Voices of a split, encoded and performed. Even in utterances, emotions and performers; ConfigError: no split."""
     draw = np.random.default_rng((seed, 7))
+    microphone = Augmentation([], seconds, seed)
     rows: list[dict[str, np.ndarray]] = []
     plan = corpus.plan(split, voices * takes, seed, takes=takes)
     for n in range(voices):
@@ -106,21 +110,22 @@ def make_takes(
         ticks, whole = round(seconds * FPS), voice.prosody.ticks
         start = 0 if draw.random() < FROM_START else int(draw.integers(0, whole - ticks + 1))
         window = slice(start, start + ticks)
-        row = hear(encoder, voice.samples, window, draw)
+        row = hear(encoder, voice.samples, window, microphone)
         acts: dict[str, list] = {"motion": [], "emotion": [], "strength": [], "performer": []}
-        for recipe in recipes:
-            felt, level = (_any_feeling(draw) if plain else (recipe.emotion, recipe.level))
-            acts["motion"].append(_act(voice, felt, level, recipe.performer, recipe.seed)[window])
-            acts["emotion"].append(EMOTIONS.index(felt))
-            acts["strength"].append(LEVELS[level - 1])
-            acts["performer"].append(SPEAKERS.index(recipe.performer))
+        for k, recipe in enumerate(recipes):
+            feeling = _any_feeling(draw) if plain else Feeling.of(recipe.level, **{recipe.emotion: 1.0})
+            who = recipes[k - k % 2].performer
+            acts["motion"].append(_act(voice, feeling, who, recipe.seed)[window])
+            acts["emotion"].append(feeling.weights.astype(np.float32))
+            acts["strength"].append(feeling.strength)
+            acts["performer"].append(SPEAKERS.index(who))
         more: dict[str, list] = {"wide": [], "wide_emotion": [], "wide_strength": []}
         for _ in range(wide):
-            felt, level = (_any_feeling(draw) if plain else (first.emotion, first.level))
+            feeling = _any_feeling(draw) if plain else Feeling.of(first.level, **{first.emotion: 1.0})
             stranger = f"random:{draw.integers(2**31)}"
-            more["wide"].append(_act(voice, felt, level, stranger, int(draw.integers(2**31)))[window, layout.E :])
-            more["wide_emotion"].append(EMOTIONS.index(felt))
-            more["wide_strength"].append(LEVELS[level - 1])
+            more["wide"].append(_act(voice, feeling, stranger, int(draw.integers(2**31)))[window, layout.E :])
+            more["wide_emotion"].append(feeling.weights.astype(np.float32))
+            more["wide_strength"].append(feeling.strength)
         rows.append(row | {name: np.array(values) for name, values in {**acts, **more}.items()})
         if report and n % 50 == 49:
             report(n + 1, voices)
@@ -143,14 +148,13 @@ def _with_silence(voice: Voice, seconds: float, draw: np.random.Generator) -> Vo
     return Voice(samples, phones, stress, measure(samples))
 
 
-def hear(encoder: SpeechEncoder, samples: np.ndarray, window: slice, draw: np.random.Generator) -> dict:
-    """Features of a window of a voice, at another level and, half of the time, in noise."""
-    x = samples.astype(np.float32) / 32768 * 10 ** (draw.uniform(-12, 6) / 20)
-    if draw.random() < 0.5:
-        level = np.sqrt(np.square(x).mean()) * 10 ** (draw.uniform(-45, -12) / 20)
-        x = x + level * draw.standard_normal(len(x), np.float32)
+def hear(encoder: SpeechEncoder, samples: np.ndarray, window: slice, microphone: Augmentation) -> dict:
+    """Features of a window of a voice: half of them clean, half through some microphone in some noisy room."""
+    x = samples.astype(np.float32) / 32768
+    if microphone.random.random() < 0.5:
+        x = microphone.record(x)
     with torch.inference_mode():
-        heard = encoder(torch.from_numpy(np.clip(x, -1.0, 1.0))[None])
+        heard = encoder(torch.from_numpy(x)[None])
     frames = slice(2 * window.start, 2 * window.stop)
     return {
         "content": heard.content[0, frames].half().numpy(), "loudness_db": heard.loudness_db[0, frames].numpy(),
@@ -158,11 +162,16 @@ def hear(encoder: SpeechEncoder, samples: np.ndarray, window: slice, draw: np.ra
     }  # fmt: skip
 
 
-def _any_feeling(draw: np.random.Generator) -> tuple[str, int]:
-    name = EMOTIONS[draw.integers(K)]
-    return name, 1 if name == "neutral" else int(draw.integers(1, 4))
+def _any_feeling(draw: np.random.Generator) -> Feeling:
+    """One emotion, or two in shares of which the smaller is a quarter at least, at any level."""
+    weights = np.zeros(K)
+    if draw.random() < MIXED:
+        share = draw.uniform(0.25, 0.75)
+        weights[draw.choice(K, 2, replace=False)] = share, 1.0 - share
+    else:
+        weights[draw.integers(K)] = 1.0
+    return Feeling(weights, LEVELS[0] if weights[NEUTRAL] == 1.0 else LEVELS[draw.integers(3)])
 
 
-def _act(voice: Voice, emotion: str, level: int, who: str, seed: int) -> np.ndarray:
-    feeling = Feeling.of(level, **{emotion: 1.0})
+def _act(voice: Voice, feeling: Feeling, who: str, seed: int) -> np.ndarray:
     return perform(voice.phones, voice.prosody, feeling, performer(who), seed, voice.stress).motion

@@ -79,26 +79,29 @@ class ExpressionGenerator(nn.Module):
         return scaled * self.deviation + self.mean
 
     def encode(
-        self, scaled: torch.Tensor, speech: SpeechFeatures, emotion: torch.Tensor, intensity: torch.Tensor,
-        noise: torch.Tensor, weights: ExpressionWeights,
+        self, scaled: torch.Tensor, speech: SpeechFeatures, weights: torch.Tensor, intensity: torch.Tensor,
+        noise: torch.Tensor, losses: ExpressionWeights,
     ) -> tuple[torch.Tensor | None, dict[str, torch.Tensor]]:  # fmt: skip
         """z (B, Z) of a performance, and what it costs, each (B,): eq. 8, 10, 11 and the label's term.
 
-        emotion: int64 (B,), at an intensity (B,). noise: standard normal (B, W + Z), the one sample.
+        weights: of the emotions (B, K), at an intensity (B,). noise: standard normal (B, W + Z), the one sample.
         """
         if self.posterior is None or self.mapper is None:
             return None, {}
         q_w, q_z = self.posterior(scaled, speech)
         w = q_w.sample(noise[:, : self.size.source])
         z = q_z.sample(noise[:, self.size.source :])
-        mixture = gm.at_intensity(self.mapper(w), intensity, NEUTRAL)
-        label = F.one_hot(emotion, K).float() if self.size.components > 1 else torch.ones_like(intensity)[:, None]
+        components = self.mapper(w)
+        shares, label = gm.component_weights(weights, intensity, NEUTRAL), weights
+        if self.size.components == 1:
+            shares = label = torch.ones_like(intensity)[:, None]
+        mixture = gm.at_intensity(components, intensity, NEUTRAL)
         pi = gm.responsibilities(z, mixture)
         return z, {
-            "cond": weights.cond * gm.conditional_term(z, q_z, mixture, label),
-            "w": weights.source * gm.source_term(q_w),
-            "emo": weights.emotion * gm.emotion_term(pi),
-            "label": weights.label * gm.label_term(z, mixture, label),
+            "cond": losses.cond * gm.conditional_term(z, q_z, gm.mixed(components, shares)),
+            "w": losses.source * gm.source_term(q_w),
+            "emo": losses.emotion * gm.emotion_term(pi),
+            "label": losses.label * gm.label_term(z, mixture, label),
         }
 
     @torch.no_grad()
@@ -114,9 +117,11 @@ class ExpressionGenerator(nn.Module):
         self, past: torch.Tensor, z: torch.Tensor | None, speech: SpeechFeatures, speaker: torch.Tensor,
         lookahead: int, label: torch.Tensor,
     ) -> torch.Tensor:  # fmt: skip
-        """Scaled values (B, T, V), given what is before each tick (B, T, V)."""
-        latent = None if z is None else z[:, None]
-        condition = label[:, None] if self.decoder.take_condition is not None else None
+        """Scaled values (B, T, V), given what is before each tick (B, T, V); z, label: of the clip or of every tick."""
+        latent = z[:, None] if z is not None and z.ndim == 2 else z
+        condition = None
+        if self.decoder.take_condition is not None:
+            condition = label[:, None] if label.ndim == 2 else label
         return self.decoder(past, latent, speech, speaker, lookahead, condition)
 
 

@@ -14,12 +14,12 @@ from torch import nn
 from engine.features.checkpoint import fingerprint
 from engine.frames import FPS
 from engine.motion import layout
-from engine.motion.emotion import NEUTRAL
+from engine.stage import tree_map
 from engine.training.loop import Figures
 from plugins.gmtalker import training
 from plugins.gmtalker.data import Takes, labels
 from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights, reconstruction
-from plugins.gmtalker.judge import EmotionJudge
+from plugins.gmtalker.judge import EmotionJudge, plain_to_see
 from plugins.gmtalker.mixture import mix
 from plugins.gmtalker.motion import load_expression, save_generator
 from plugins.gmtalker.rollout import roll_out, taught_past
@@ -30,8 +30,17 @@ TITLE = "GMTalker, expression generator (GMEG)"
 ABOUT = "Speech features and a mixture of emotions to expression coefficients. Learned from made performances."
 
 
+TURNING = 1 / 3  # share of a batch in which one performance turns into another one of the same voice
+QUICK, SLOW = 0.3, 0.1  # shares of the way to the goal per tick, as `motion.RAMP`
+
+
 class ExpressionLoss(nn.Module):
-    """The loss of a generator on batches made from the step number."""
+    """The loss of a generator on batches made from the step number.
+
+    In some examples the emotion changes: the coefficients fade from one performance to another one of the same voice
+    and performer, and z between what the posterior makes of either. Otherwise the decoder, whose past says what was
+    felt, would follow a new z late and in jumps.
+    """
 
     def __init__(self, generator: ExpressionGenerator, takes: Takes, settings: Settings):
         super().__init__()
@@ -43,13 +52,20 @@ class ExpressionLoss(nn.Module):
     def forward(self, step: int) -> tuple[torch.Tensor, Figures]:
         takes, face = self.takes, self.generator
         batch = training.draw_batch(takes, takes.motion.shape[1], self.settings, step)
-        at = batch.rows, batch.takes
-        scaled = face.scaled(takes.motion[at][..., : layout.E].float())
-        speaker, label = takes.performer[at], labels(takes.emotion[at], takes.strength[at])
-        noise = torch.randn(len(scaled), face.size.source + face.size.latent, generator=batch.random)
-        z, parts = face.encode(
-            scaled, batch.speech, takes.emotion[at], takes.strength[at], noise, self.weights
+        size, turning = len(batch.rows), round(TURNING * len(batch.rows))
+        others = torch.minimum(batch.takes[:turning] ^ 1, torch.tensor(takes.motion.shape[1] - 1))
+        at = torch.cat((batch.rows, batch.rows[:turning])), torch.cat((batch.takes, others))
+        performed = face.scaled(takes.motion[at][..., : layout.E].float())
+        speaker, shares = takes.performer[at][:size], labels(takes.emotion[at], takes.strength[at])
+        noise = torch.randn(len(performed), face.size.source + face.size.latent, generator=batch.random)
+        heard_twice = tree_map(lambda v: torch.cat((v, v[:turning])), batch.speech)
+        clip_z, parts = face.encode(
+            performed, heard_twice, takes.emotion[at], takes.strength[at], noise, self.weights
         )
+        fade = fades(turning, takes.ticks, batch.random)
+        scaled = turned(performed, size, fade)
+        z = None if clip_z is None else turned(clip_z[:, None], size, fade)
+        label = turned(shares[:, None], size, fade)
 
         def say(past: torch.Tensor) -> torch.Tensor:
             return face.decode(past, z, batch.speech, speaker, batch.lookahead, label)
@@ -60,6 +76,21 @@ class ExpressionLoss(nn.Module):
         parts = {"rec": self.weights.rec * seconds * reconstruction(say(past)[:, :heard], scaled[:, :heard]), **parts}
         means = {name: part.mean() for name, part in parts.items()}
         return torch.stack(list(means.values())).sum(), {name: mean.item() for name, mean in means.items()}
+
+
+def fades(count: int, ticks: int, random: torch.Generator) -> torch.Tensor:
+    """How far each of some changes is at each tick, (count, ticks, 1): two slow averages in a row of a step."""
+    rate = SLOW + (QUICK - SLOW) * torch.rand(count, 1, 1, generator=random)
+    since = torch.arange(ticks)[:, None] - torch.rand(count, 1, 1, generator=random) * ticks
+    since = since.clamp(min=0.0)
+    return 1.0 - (1.0 - rate) ** since * (1.0 + rate * since)
+
+
+def turned(values: torch.Tensor, size: int, fade: torch.Tensor) -> torch.Tensor:
+    """Values (size + X, T or 1, V), whose last X are what the first X turn into -> (size, T, V); fade (X, T, 1)."""
+    turning, ticks, _ = fade.shape
+    whole = values[:size].expand(-1, ticks, -1)
+    return torch.cat((torch.lerp(whole[:turning], values[size:].expand(-1, ticks, -1), fade), whole[turning:]))
 
 
 @torch.no_grad()
@@ -86,8 +117,8 @@ def judge(face: ExpressionGenerator, takes: Takes, critic: EmotionJudge, lookahe
     said = speak(face, takes, rows, 0, lookahead, 0).clamp(0.0, 1.2)
     true = takes.motion[:, 0, : said.shape[1], : layout.E].float()
     jaw = layout.INDEX["jawOpen"]
-    strong = (takes.strength[:, 0] > 0.6) | (takes.emotion[:, 0] == NEUTRAL)
-    emotion = takes.emotion[strong, 0]
+    strong = plain_to_see(takes.emotion, takes.strength)[:, 0]
+    emotion = takes.emotion[strong, 0].argmax(-1)
     pair = torch.stack((said[..., jaw].flatten(), true[..., jaw].flatten()))
     return {
         "accuracy": critic.accuracy(said[strong], emotion),

@@ -10,7 +10,8 @@ from engine.errors import MediaError
 from engine.features import SpeechEncoder
 from engine.frames import FPS, TICK_SAMPLES
 from engine.motion import layout
-from engine.motion.emotion import EMOTIONS
+from engine.motion.emotion import EMOTIONS, K
+from engine.training.augment import Augmentation
 from engine.training.corpus import decode
 from engine.training.performers import LEVELS
 from engine.training.readers import read_fitted, read_index
@@ -32,6 +33,7 @@ def fitted_takes(
     if not recordings:
         raise MediaError(f"{folder}: no recording of the split {split!r}")
     draw, ticks, rows = np.random.default_rng((seed, 11)), round(seconds * FPS), []
+    microphone = Augmentation([], seconds, seed)
     order = np.concatenate([draw.permutation(len(recordings)) for _ in range(-(-windows // len(recordings)))])
     for n, at in enumerate(order[:windows]):
         row = recordings[at]
@@ -41,8 +43,9 @@ def fitted_takes(
         motion = np.concatenate((motion, np.repeat(motion[-1:], length - len(motion), 0)))  # it stays as it was
         start = int(draw.integers(0, length - ticks + 1))
         window = slice(start, start + ticks)
-        emotion, strength = np.array([EMOTIONS.index(row.emotion)]), np.array([LEVELS[row.level - 1]], np.float32)
-        rows.append(hear(encoder, samples, window, draw) | {
+        emotion = np.eye(K, dtype=np.float32)[[EMOTIONS.index(row.emotion)]]
+        strength = np.array([LEVELS[row.level - 1]], np.float32)
+        rows.append(hear(encoder, samples, window, microphone) | {
             "motion": motion[None, window].astype(np.float16), "emotion": emotion, "strength": strength,
             "performer": np.array([speakers.index(row.performer)]),
             "wide": motion[None, window, layout.E :].astype(np.float16), "wide_emotion": emotion,

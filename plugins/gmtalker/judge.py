@@ -11,12 +11,18 @@ from engine.motion.emotion import NEUTRAL, K
 RIDGE = 0.1  # share of the mean variance added to every variance
 
 
+def plain_to_see(emotion: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
+    """Which performances (...) show one emotion, and not weakly: weights (..., K), strengths (...)."""
+    return (emotion.amax(-1) == 1.0) & ((strength > 0.6) | (emotion[..., NEUTRAL] == 1.0))
+
+
 class EmotionJudge:
-    """Learned from performances (N, R, T, E), their emotions and strengths (N, R); weak displays do not teach."""
+    """Learned from performances (N, R, T, E), their emotions (N, R, K) and strengths (N, R), as far as these are
+    `plain_to_see`."""
 
     def __init__(self, values: torch.Tensor, emotion: torch.Tensor, strength: torch.Tensor):
-        strong = (strength > 0.6) | (emotion == NEUTRAL)
-        x, y = self.summary(values.flatten(0, 1)[strong.flatten()].float()), emotion[strong]
+        strong = plain_to_see(emotion, strength)
+        x, y = self.summary(values.flatten(0, 1)[strong.flatten()].float()), emotion[strong].argmax(-1)
         self.mean, self.deviation = x.mean(0), x.std(0).clamp(min=1e-3)
         x = (x - self.mean) / self.deviation
         means = torch.stack([x[y == k].mean(0) if (y == k).any() else torch.zeros(x.shape[1]) for k in range(K)])

@@ -63,11 +63,9 @@ def responsibilities(z: torch.Tensor, mixture: Gaussian) -> torch.Tensor:
     return log_likelihoods(z, mixture).softmax(-1)
 
 
-def conditional_term(
-    z: torch.Tensor, posterior: Gaussian, mixture: Gaussian, weights: torch.Tensor
-) -> torch.Tensor:
-    """Eq. 8 by one sample (B,): log q(z) - sum_k pi~_k log p(z | w, k); weights (B, K): pi~, or a label."""
-    return posterior.log_prob(z) - (weights * log_likelihoods(z, mixture)).sum(-1)
+def conditional_term(z: torch.Tensor, posterior: Gaussian, prior: Gaussian) -> torch.Tensor:
+    """Eq. 8 by one sample (B,), once the label is known: log q(z) - log p(z | w, label); prior: see `mixed`."""
+    return posterior.log_prob(z) - prior.log_prob(z)
 
 
 def source_term(posterior: Gaussian) -> torch.Tensor:
@@ -89,6 +87,12 @@ def label_term(z: torch.Tensor, mixture: Gaussian, label: torch.Tensor) -> torch
 def mix(components: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Eq. 12 for any number of emotions: samples (S, K, Z) of the components, weights (S, K) -> z (S, Z)."""
     return (weights[..., None] * components).sum(1)
+
+
+def mixed(components: Gaussian, shares: torch.Tensor) -> Gaussian:
+    """The Gaussian (B, Z) of what `mix` makes of components (B, K, Z) that share their noise; shares (B, K)."""
+    deviation = (shares[..., None] * torch.exp(0.5 * components.log_variance)).sum(1)
+    return Gaussian((shares[..., None] * components.mean).sum(1), 2.0 * torch.log(deviation))
 
 
 def at_intensity(mixture: Gaussian, intensity: torch.Tensor, neutral: int) -> Gaussian:

@@ -31,7 +31,7 @@ from plugins.gmtalker.sizes import read_expression, read_motion, table_of
 from plugins.viseme.evidence import FIRST_FLOOR_DB, next_floor, noise_of
 
 EXPRESSION_MODEL, MOTION_MODEL = "gmtalker-expression", "gmtalker-motion"
-RAMP = 0.22  # share of the way to the goal per tick, twice in a row: 90 % after 0.7 s
+RAMP = 0.15  # share of the way to the goal per tick, twice in a row: 90 % after a second
 ONCE = 1 << 20  # channels of the numbers that are drawn once per session begin here
 LARGEST = 1.2  # of a coefficient
 
