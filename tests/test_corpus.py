@@ -103,6 +103,21 @@ def test_augmentation_is_seeded_finite_and_keeps_labels(clips):
         assert all(x[2] == pytest.approx(y[1]) for x, y in zip(a.phones, a.phones[1:], strict=False))
 
 
+def test_a_recording_keeps_its_time_and_length(clips):
+    """Other rooms and microphones; the sound itself stays where it was (now and then an echo is louder)."""
+    vary, noise = Augmentation(clips, 1.0, 5), np.random.default_rng(5)
+    for n in (3_200, 20_011, 48_000):
+        x = np.zeros(n, np.float32)
+        x[n // 2 :] = 0.3 * noise.standard_normal(n - n // 2)
+        late = []
+        for _ in range(13):
+            heard = vary.record(x)
+            assert heard.shape == (n,) and heard.dtype == np.float32 and np.abs(heard).max() <= 1.0
+            likeness = np.correlate(np.pad(heard, 80), x, "valid")
+            late.append(int(np.abs(likeness).argmax()) - 80)
+        assert sorted(map(abs, late))[8] <= 8, late  # half a millisecond: the band limits' ringing
+
+
 def test_italian_spelling():
     assert italian_phones("chiamata") == "K Y AA M AA T AA"
     assert italian_phones("cancelletto") == "K AA N CH EH L EH T AO"
