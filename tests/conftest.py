@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -50,3 +52,15 @@ def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 def one_thread() -> None:
     """Two OpenMP threads beside a busy neighbour are slower than one."""
     engine.device.use_one_thread()
+
+
+@pytest.fixture(scope="module", name="engine")
+def started_engine() -> Iterator[Any]:
+    """A small real engine with two sessions (tests/peers.py), its compute thread running; one for every test file."""
+    from engine.session import Engine  # what needs no server is not to wait for its imports
+    from tests.peers import make_config
+
+    started = Engine(make_config())
+    started.start()
+    yield started
+    started.close()

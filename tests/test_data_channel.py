@@ -5,18 +5,8 @@ import json
 from typing import Any
 
 import numpy as np
-import pytest
 
-from engine.session import Engine
 from tests.peers import Viewer, make_config, request, serving, until
-
-
-@pytest.fixture(scope="module")
-def engine():
-    engine = Engine(make_config())
-    engine.start()
-    yield engine
-    engine.close()
 
 
 class Talk:

@@ -8,17 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.session import Engine
 from engine.stream.sample import load_sample
-from tests.peers import Viewer, make_config, serving, until
-
-
-@pytest.fixture(scope="module")
-def engine():
-    engine = Engine(make_config())
-    engine.start()
-    yield engine
-    engine.close()
+from tests.peers import Viewer, serving, until
 
 
 async def run(*command: str) -> tuple[int, str]:

@@ -3,22 +3,12 @@
 import asyncio
 
 import numpy as np
-import pytest
 
 from engine.config import VideoSection
 from engine.pipeline import Performer
-from engine.session import Engine
 from engine.stream.encode import PictureEncoder
 from engine.stream.sample import load_sample
 from tests.peers import SIZE, Viewer, make_config, request, serving, until
-
-
-@pytest.fixture(scope="module")
-def engine():
-    engine = Engine(make_config())
-    engine.start()
-    yield engine
-    engine.close()
 
 
 def mouth(picture: np.ndarray) -> np.ndarray:

@@ -12,18 +12,9 @@ from engine.config import ServeSection
 from engine.errors import ConfigError
 from engine.pipeline import Pipeline
 from engine.render.people import NAMES
-from engine.session import Engine
 from engine.stream.guard import is_known_host
 from engine.stream.offer import MOST_CANDIDATES, RequestError, read_offer
 from tests.peers import Viewer, make_config, request, serving
-
-
-@pytest.fixture(scope="module")
-def engine():
-    engine = Engine(make_config())
-    engine.start()
-    yield engine
-    engine.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,110 +1,14 @@
 """Programs that speak through a session: the real server, a real viewer, real sockets."""
 
 import asyncio
-import json
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
-import aiohttp
 import numpy as np
 import pytest
 
-from engine.session import Engine
 from engine.stream.encode import VoiceEncoder
 from engine.stream.sample import load_sample
-from tests.peers import PATIENCE_S, Viewer, make_config, request, serving, until
-
-
-@pytest.fixture(scope="module")
-def engine():
-    engine = Engine(make_config())
-    engine.start()
-    yield engine
-    engine.close()
-
-
-class Program:
-    """A program on a WebSocket. answers: all that came, in order."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse):
-        self.socket = socket
-        self.answers: list[dict[str, Any]] = []
-        self._read = 0
-        self.reading = asyncio.create_task(self._reader())
-
-    async def _reader(self) -> None:
-        async for message in self.socket:
-            self.answers.append(json.loads(message.data))
-
-    async def say(self, kind: str, **content: Any) -> None:
-        await self.socket.send_str(json.dumps({"type": kind, **content}))
-
-    async def hear(self, kind: str) -> dict[str, Any]:
-        """The next answer of a kind."""
-
-        def found() -> bool:
-            return any(answer["type"] == kind for answer in self.answers[self._read :])
-
-        await until(lambda: found() or self.reading.done(), f"{kind} among {self.answers[self._read :]}")
-        assert found(), f"no {kind}, but the end: {self.answers[self._read :]}"
-        while self.answers[self._read]["type"] != kind:
-            self._read += 1
-        self._read += 1
-        return self.answers[self._read - 1]
-
-    async def start(self, **content: Any) -> dict[str, Any]:
-        await self.say("start", **{"version": 1, **content})
-        return await self.hear("started")
-
-
-@asynccontextmanager
-async def program(url: str, **how: Any) -> AsyncIterator[Program]:
-    async with aiohttp.ClientSession() as client, client.ws_connect(f"{url}/speak", **how) as socket:
-        program = Program(socket)
-        try:
-            yield program
-        finally:
-            await socket.close()
-            await program.reading
-
-
-@asynccontextmanager
-async def watched(engine: Engine, **more: Any) -> AsyncIterator[tuple[str, Viewer]]:
-    """(url, viewer) of a server with one session whose voice comes from programs."""
-    async with serving(engine, engine.config) as url:
-        viewer = Viewer(url)
-        viewer.source = "program"
-        assert await viewer.connect(**more) == 200
-        await viewer.see(2)
-        yield url, viewer
-        await viewer.close()
-
-
-async def find_place(url: str) -> None:
-    """Wait until the session can be taken: the server hears in its own time that somebody has gone."""
-    for _ in range(200):
-        async with program(url) as talk:
-            await talk.say("start", version=1)
-            await until(lambda talk=talk: talk.answers, "an answer")
-            if talk.answers[0]["type"] == "started":
-                return
-    raise AssertionError("the place was never free again")
-
-
-def pcm(samples: np.ndarray) -> bytes:
-    return (np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes()
-
-
-def tone(seconds: float, rate_hz: int = 24_000, hz: float = 300.0) -> np.ndarray:
-    return 0.4 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz)
-
-
-def sound(viewer: Viewer) -> np.ndarray:
-    """Level of each 20 ms that a viewer heard."""
-    heard = np.concatenate([samples for _, samples in viewer.sounds])
-    return np.sqrt((heard[: len(heard) // 960 * 960].reshape(-1, 960) ** 2).mean(1))
+from tests.peers import Viewer, request, serving, until
+from tests.programs import pcm, program, sound, tone, watched
 
 
 def test_a_program_is_faster_than_speech_and_every_word_is_heard(engine):
@@ -182,75 +86,6 @@ def test_opus_packets(engine):
     asyncio.run(scene())
 
 
-BAD = [
-    ("message", "{"),
-    ("message", "[]"),
-    ("message", "[" * 9_000),
-    ("message", '{"type": "dance"}'),
-    ("message", '{"type": "flush", "when": "now"}'),
-    ("message", '{"type": "mark", "text": 7}'),
-    ("message", json.dumps({"type": "mark", "text": "x" * 1_001})),
-    ("message", '{"type": "start", "version": 1}'),
-    ("refused", '{"type": "emotion", "weights": {"furious": 1.0}}'),
-    ("refused", '{"type": "emotion", "weights": {"happy": 1.0}}'),  # the viseme plugin shows none
-    ("message", '{"type": "emotion", "weights": {"happy": 1.0}, "intensity": 7}'),
-    ("message", '{"type": "emotion", "weights": {"happy": "much"}}'),
-    ("audio", b"\x00"),
-]
-
-
-def test_what_is_wrong_is_told_and_harms_nothing(engine):
-    async def scene() -> None:
-        async with watched(engine) as (url, _), program(url) as talk:
-            await talk.start()
-            for code, message in BAD:
-                if isinstance(message, bytes):
-                    await talk.socket.send_bytes(message)
-                else:
-                    await talk.socket.send_str(message)
-                error = await talk.hear("error")
-                assert (error["code"], error["fatal"]) == (code, False), message
-                assert error["message"] and "Traceback" not in error["message"]
-            await talk.socket.send_bytes(pcm(tone(0.2)))
-            await talk.say("flush")
-            assert (await talk.hear("spoken"))["samples"] == 4_800
-
-    asyncio.run(scene())
-
-
-def test_who_may_not_speak_at_all(engine):
-    async def fails(url: str, code: str, *messages: Any, **how: Any) -> None:
-        async with program(url, **how) as talk:
-            for message in messages:
-                if isinstance(message, bytes):
-                    await talk.socket.send_bytes(message)
-                else:
-                    await talk.say(**message)
-            error = await talk.hear("error")
-            assert (error["code"], error["fatal"]) == (code, True)
-            await until(lambda: talk.socket.closed or talk.reading.done(), "the end")
-
-    async def scene() -> None:
-        async with serving(engine, engine.config) as url:
-            await fails(url, "session", {"kind": "start", "version": 1})
-            async with aiohttp.ClientSession() as client:
-                with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
-                    await client.ws_connect(f"{url}/speak", headers={"Origin": "http://evil.example"})
-        async with watched(engine) as (url, viewer):
-            await fails(url, "message", {"kind": "flush"})
-            await fails(url, "message", b"\x00\x00")
-            await fails(url, "version", {"kind": "start", "version": 2})
-            await fails(url, "session", {"kind": "start", "version": 1, "session": "unknown"})
-            async with program(url) as talk:
-                await talk.start(session=viewer.id)
-                await fails(url, "busy", {"kind": "start", "version": 1, "session": viewer.id})
-                await talk.socket.send_bytes(b"\x00" * (engine.config.serve.max_message_bytes + 2))
-                await asyncio.wait_for(talk.reading, PATIENCE_S)
-                assert talk.socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-
-    asyncio.run(scene())
-
-
 def test_a_program_that_is_much_too_fast_is_asked_to_pause_and_loses_nothing(engine):
     async def scene() -> None:
         config = engine.config.model_copy(
@@ -276,59 +111,6 @@ def test_a_program_that_is_much_too_fast_is_asked_to_pause_and_loses_nothing(eng
                 await talk.say("flush")
                 assert (await talk.hear("spoken"))["samples"] == taken * 800
             await viewer.close()
-
-    asyncio.run(scene())
-
-
-def test_a_program_that_vanishes_leaves_its_place(engine):
-    async def scene() -> None:
-        async with watched(engine) as (url, _viewer):
-            async with program(url) as talk:
-                await talk.start()
-                await talk.socket.send_bytes(pcm(tone(5.0)[: 60_000]))
-                assert talk.socket._writer is not None
-                transport = talk.socket._writer.transport
-                assert transport is not None
-                transport.abort()
-            await find_place(url)
-
-    asyncio.run(scene())
-
-
-def test_a_program_that_reads_nothing_is_sent_off(engine):
-    async def scene() -> None:
-        def narrow(address: Any) -> socket.socket:
-            narrow = socket.socket(*address[:3])
-            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            return narrow
-
-        async with (
-            watched(engine) as (url, viewer),
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=narrow)) as client,
-        ):
-            talk = await client.ws_connect(f"{url}/speak")
-            await talk.send_str(json.dumps({"type": "start", "version": 1}))
-            assert talk._response is not None and talk._response.connection is not None
-            transport = talk._response.connection.transport
-            assert isinstance(transport, asyncio.Transport)
-            transport.pause_reading()
-            for _ in range(1_900):
-                if transport.is_closing():
-                    break
-                await talk.send_str(json.dumps({"type": "state", "id": 64 * "x"}))
-            await find_place(url)
-            await viewer.see(5)
-
-    asyncio.run(scene())
-
-
-def test_the_session_that_ends_is_told(engine):
-    async def scene() -> None:
-        async with watched(engine) as (url, viewer), program(url) as talk:
-            await talk.start()
-            await request("DELETE", f"{url}/session/{viewer.id}")
-            error = await talk.hear("error")
-            assert (error["code"], error["fatal"]) == ("session", True)
 
     asyncio.run(scene())
 
