@@ -1,8 +1,8 @@
-"""A normalizing flow whose affine couplings are computed by causal Transformers; exact inverse and log-determinant.
+"""A normalizing flow whose couplings are computed by causal Transformers; exact inverse and log-determinant.
 
-One step of the flow (GMTalker, section 3.3): half of the features of every tick are scaled and shifted by what a
-Transformer makes of the other half, then the features are flipped. Dinh et al. 2017 for the coupling, Kim et al. 2021
-for the flip. The Transformer also sees all earlier ticks: the other half there, and the finished latents of the tick
+One step of the flow (GMTalker, section 3.3): half of the features of every tick are bent, scaled and shifted by what a
+Transformer makes of the other half, then the features are flipped. Dinh et al. 2017 for the coupling, Durkan et al. 2019
+for bending (ours, see `spline`), Kim et al. 2021 for the flip. The Transformer also sees all earlier ticks: the other half there, and the finished latents of the tick
 before, without which latents drawn tick by tick would hardly hang together in time. The Jacobian stays triangular (a
 tick depends on itself and on what was before), so its determinant is still the product of the scales. Latents -> noise,
 what training needs, is one parallel pass; noise -> latents goes tick by tick, as speech does.
@@ -14,9 +14,11 @@ import torch
 from torch import nn
 
 from engine.stage import State
+from engine.torchkit import spline
 from engine.torchkit.attention import CausalAttention
 from engine.torchkit.ring_cache import RingCache, RingClock, RingWindow, advance, init_clock
 
+BINS, EDGE = 8, 4.0  # of the splines; a Gaussian is hardly ever beyond the edge
 MOST_LOG_SCALE = 2.0  # one step stretches by at most e^2: a flow of a few steps cannot blow up
 
 
@@ -40,8 +42,8 @@ class CausalLayer(nn.Module):
         return x + self.feedforward(self.norm_feedforward(x))
 
 
-class AffineCoupling(nn.Module):
-    """z1 -> z1 exp(s) + t with s and t from z2 and the past: (B, T, Z), z1 the first half of Z, z2 the rest.
+class Coupling(nn.Module):
+    """z1 -> g(z1) exp(s) + t with spline g, s and t from z2 and the past: (B, T, Z), z1 the first half of Z, z2 the rest.
 
     past: (B, T, Z) the finished latents of the tick before each.
     """
@@ -53,8 +55,10 @@ class AffineCoupling(nn.Module):
         self.layers = nn.ModuleList(CausalLayer(width, heads, 4 * width, context, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.answer = nn.Linear(width, 2 * self.moved)
-        nn.init.zeros_(self.answer.weight)  # a fresh flow is the identity
-        nn.init.zeros_(self.answer.bias)
+        self.curve = nn.Linear(width, spline.parameters_of(BINS) * self.moved)
+        for layer in (self.answer, self.curve):
+            nn.init.zeros_(layer.weight)  # a fresh flow is the identity
+            nn.init.zeros_(layer.bias)
 
     def forward(
         self, x: torch.Tensor, past: torch.Tensor, inverse: bool = False
@@ -76,13 +80,17 @@ class AffineCoupling(nn.Module):
 
     def _transform(self, x: torch.Tensor, h: torch.Tensor, inverse: bool) -> tuple[torch.Tensor, torch.Tensor]:
         moved, kept = x[..., : self.moved], x[..., self.moved :]
-        raw, shift = self.answer(self.norm(h)).chunk(2, -1)
+        h = self.norm(h)
+        raw, shift = self.answer(h).chunk(2, -1)
+        curve = self.curve(h).unflatten(-1, (self.moved, -1))
         log_scale = MOST_LOG_SCALE * torch.tanh(raw / MOST_LOG_SCALE)
         if inverse:
-            moved, log_det = (moved - shift) * torch.exp(-log_scale), -log_scale.sum(-1)
+            moved, log_slope = spline.bend((moved - shift) * torch.exp(-log_scale), curve, EDGE, inverse=True)
+            log_scale = -log_scale
         else:
-            moved, log_det = moved * torch.exp(log_scale) + shift, log_scale.sum(-1)
-        return torch.cat((moved, kept), -1), log_det
+            moved, log_slope = spline.bend(moved, curve, EDGE)
+            moved = moved * torch.exp(log_scale) + shift
+        return torch.cat((moved, kept), -1), (log_scale + log_slope).sum(-1)
 
 
 @dataclass(slots=True)
@@ -95,7 +103,7 @@ class FlowState(State):
 
 
 class TransformerFlow(nn.Module):
-    """N steps of (affine coupling, flip) between noise and latents, both (B, T, Z). steps = 0 is the identity.
+    """N steps of (coupling, flip) between noise and latents, both (B, T, Z). steps = 0 is the identity.
 
     forward: noise -> latents, as sampling goes; inverse: latents -> noise, as the density is computed.
     """
@@ -106,7 +114,7 @@ class TransformerFlow(nn.Module):
         super().__init__()
         self.features, self.context = features, context
         self.couplings = nn.ModuleList(
-            AffineCoupling(features, width, layers, heads, context, dropout) for _ in range(steps)
+            Coupling(features, width, layers, heads, context, dropout) for _ in range(steps)
         )
 
     def init_state(self, slots: int, early: int = 0) -> FlowState:
