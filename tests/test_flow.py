@@ -7,11 +7,11 @@ from engine.torchkit import spline
 from engine.torchkit.coupling import BINS, EDGE, Coupling, TransformerFlow
 
 
-def flow(features: int = 4, steps: int = 3, context: int = 5) -> TransformerFlow:
+def flow(features: int = 4, steps: int = 3, context: int = 5, bent: float = 0.2) -> TransformerFlow:
     torch.manual_seed(0)
     made = TransformerFlow(features, steps, 16, 2, 2, context).double().eval()
-    for parameter in made.parameters():
-        parameter.data += 0.2 * torch.randn_like(parameter)
+    for name, parameter in made.named_parameters():
+        parameter.data += (bent if "curve" in name else 0.2) * torch.randn_like(parameter)
     return made.requires_grad_(False)
 
 
@@ -41,10 +41,7 @@ def test_log_determinant_is_that_of_the_jacobian(features):
 
 
 def test_density_integrates_to_one():
-    made = flow(2, 2)
-    for coupling in made.couplings:  # gently bent, so that the grid sees every peak
-        for parameter in coupling.curve.parameters():  # type: ignore[union-attr]
-            parameter.data *= 0.1
+    made = flow(2, 2, bent=0.02)  # gently, so that the grid sees every peak
     at = torch.linspace(-15.0, 15.0, 501, dtype=torch.float64)
     grid = torch.stack(torch.meshgrid(at, at, indexing="ij"), -1).view(-1, 1, 2)
     mass = made.log_prob(grid).exp().sum() * (at[1] - at[0]) ** 2
@@ -126,7 +123,7 @@ def test_against_zuko():
 def test_streaming_is_parallel(early):
     """Past three caches, and with ticks from before the start, which nobody reads: `forward` says the same, and the
     parallel pass of training takes the latents back to their noise."""
-    made = flow(4, 3, 5).float()
+    made = flow(4, 3, 5, bent=0.05).float()  # a steep curve magnifies what single precision rounds
     noise = torch.randn(2, 21, 4)
     state = made.init_state(2, early)
     for coupling in state.caches:
