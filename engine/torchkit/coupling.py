@@ -1,11 +1,12 @@
 """A normalizing flow whose couplings are computed by causal Transformers; exact inverse and log-determinant.
 
-One step of the flow (GMTalker, section 3.3): half of the features of every tick are bent, scaled and shifted by what a
-Transformer makes of the other half, then the features are flipped. Dinh et al. 2017 for the coupling, Durkan et al. 2019
-for bending (ours, see `spline`), Kim et al. 2021 for the flip. The Transformer also sees all earlier ticks: the other half there, and the finished latents of the tick
-before, without which latents drawn tick by tick would hardly hang together in time. The Jacobian stays triangular (a
-tick depends on itself and on what was before), so its determinant is still the product of the scales. Latents -> noise,
-what training needs, is one parallel pass; noise -> latents goes tick by tick, as speech does.
+One step of the flow (GMTalker, section 3.3): half of the features of every tick are bent, scaled and shifted by what
+a Transformer makes of the other half, then the features are flipped. Dinh et al. 2017 for the coupling, Durkan et al.
+2019 for bending (ours, see `spline`), Kim et al. 2021 for the flip. The Transformer also sees all earlier ticks: the
+other half there, and the finished latents of the tick before, without which latents drawn tick by tick would hardly
+hang together in time. The Jacobian stays triangular (a tick depends on itself and on what was before), so its
+determinant is still the product of slopes. Latents -> noise, what training needs, is one parallel pass; noise ->
+latents goes tick by tick, as speech does.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class CausalLayer(nn.Module):
 
 
 class Coupling(nn.Module):
-    """z1 -> g(z1) exp(s) + t with spline g, s and t from z2 and the past: (B, T, Z), z1 the first half of Z, z2 the rest.
+    """z1 -> g(z1) exp(s) + t, with spline g, s and t from z2 and the past; z1 the first half of (B, T, Z), z2 the rest.
 
     past: (B, T, Z) the finished latents of the tick before each.
     """

@@ -1,4 +1,4 @@
-"""Monotonic rational-quadratic splines (Durkan et al. 2019, Neural Spline Flows, section 3.1), in closed form both ways.
+"""Monotonic rational-quadratic splines (Durkan et al. 2019, Neural Spline Flows), in closed form both ways.
 
 An affine coupling moves and stretches a Gaussian; a value that mostly rests and sometimes jumps (a lid that blinks) is
 two humps, which only a bent line can make of one.
