@@ -16,9 +16,9 @@ check: .venv/test.stamp  ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
-bench: .venv/test.stamp  ## everything, measured here: about an hour and a half, then out/bench.html
+bench: .venv/test.stamp  ## everything, measured here: about an hour and a half, then out/bench/report.html
 	@mkdir -p out
-	$(BIN)/visema bench all --json out/bench.json --html out/bench.html $(ARGS)
+	$(BIN)/visema bench all --results out/bench --json out/bench.json $(ARGS)
 
 system:  ## Debian packages that the tests need (asks for root only when one is missing)
 	@missing=""; \

@@ -2,20 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from benchmarks.harness.command import BENCHMARKS, choose, make_parser
-from benchmarks.harness.everything import bench_all
 from benchmarks.harness.figures import OFFSET, describe_run, percentiles
 from benchmarks.harness.plots import MOST_POINTS, Axis, Bars, Lines, thinned
 from benchmarks.harness.report import Result, Table, print_result, to_html, to_json, to_trace
 from benchmarks.harness.spans import Recorder, Span, chrome_trace, read_spans, spans_by_tick, write_spans
-from engine.config import Config
-from engine.errors import DeviceError
 
 
 def test_percentiles_by_hand():
@@ -136,24 +133,9 @@ def test_json_and_trace_are_json():
     assert len(json.loads(to_trace([result(), result()]))["traceEvents"]) == 2 + 6
 
 
-def test_the_terminal_shows_every_table(capsys):
-    print_result(result())
+def test_the_terminal_and_the_page_show_tables_and_notes(capsys):
+    noted = replace(result(), notes=["Why [so] & not <else>."])
+    print_result(noted)
     shown = capsys.readouterr().out
-    assert "an abacus" in shown and "T & t" in shown and "second" in shown
-
-
-def test_all_go_on_where_one_cannot_run():
-    def missing() -> Result:
-        raise DeviceError("no such thing here")
-
-    found = list(bench_all({"one": missing, "two": result}))
-    assert found[0].figures["skipped"] == "no such thing here" and found[0].figures["device"]
-    assert found[1].figures["benchmark"] == "latency" and "no such thing" in to_html(found)
-
-
-def test_all_runs_every_benchmark_once():
-    options = make_parser().parse_args(["all", "--seconds", "2"])
-    assert set(choose(options, Config())) == {*BENCHMARKS, "encoder", "render", "quality"}
-    assert list(choose(make_parser().parse_args(["soak"]), Config())) == ["soak"]
-    for benchmark in BENCHMARKS.values():
-        assert callable(benchmark.load())
+    assert "an abacus" in shown and "T & t" in shown and "second" in shown and "Why [so] & not" in shown
+    assert "<p>Why [so] &amp; not &lt;else&gt;.</p>" in to_html([noted])

@@ -6,8 +6,10 @@
     timeline.py    latency and offset from marks and stamps  figures.py   percentiles, device, commit
     rig.py         a server with stamps, in its own process  peer.py      a WebRTC peer that decodes what comes
     bad_line.py    both directions of a peer's line          chromium.py  what a browser says by itself
+    relay.py       a bad line to a browser                   lips.py      lip quality at each look-ahead
+    everything.py  all, one after the other                  apart.py     one, in a process of its own
 
-    latency.py  interrupt.py  throughput.py  network.py  drift.py  soak.py  everything.py
+    latency.py  lookahead.py  interrupt.py  throughput.py  network.py  drift.py  soak.py  parts.py (encoder, lips)
     baselines.py   drive.py (our networks, driven as others do), layouts.py (queues of peers, simulated),
                    runner.py (any other engine), toy_runner.py
 

@@ -1,7 +1,11 @@
 """`visema bench network`: what bad lines do to latency, pictures, and sound against picture.
 
 The same peer as in `latency`, over the same deterministic lines as the tests use (engine/stream/lossy.py), in both
-directions. Their own delay, 20 ms each way, is part of the latency.
+directions. Their own delay, 20 ms each way, is part of the latency. Then Chromium over the same lines, by its own
+statistics: its packets take a detour through relay.py.
+
+Why not network namespaces with `tc netem`: they need root, and many kernels are built without netem; the link needs
+neither, and loses the same packets in every run.
 """
 
 import asyncio
@@ -11,6 +15,7 @@ import numpy as np
 
 from benchmarks.harness import timeline
 from benchmarks.harness.bad_line import spoil_both
+from benchmarks.harness.chromium import EVERY_S, look_on
 from benchmarks.harness.figures import OFFSET, describe_run, percentiles
 from benchmarks.harness.latency import over_time, settled
 from benchmarks.harness.peer import Peer
@@ -23,25 +28,46 @@ from engine.stream.lossy import NETWORKS, Faults
 WINDOW_MS = (-45.0, 15.0)
 
 
-def bench_network(config: Config, seconds: float = 30.0, cases: dict[str, Faults] | None = None, **_: Any) -> Result:
-    """So many seconds of every case; the outage begins after 5 s."""
+def bench_network(
+    config: Config, seconds: float = 30.0, cases: dict[str, Faults] | None = None, browser: bool = True, **_: Any
+) -> Result:
+    """So many seconds of every case, for our peer and then for Chromium; the outage begins after 5 s."""
     run = describe_run(config)
-    rows, delays, offsets = [], {}, {}
+    rows, delays, offsets, others = [], {}, {}, {}
     for seed, (name, faults) in enumerate((NETWORKS if cases is None else cases).items()):
         with Rig(config) as rig:
             peer, stats = asyncio.run(_visit(rig.url, seconds, faults, seed))
+            seen = look_on(rig.url, seconds, faults, seed) if browser else None
         row, delays[name], offsets[name] = _judge(name, peer, stats, seconds)
-        rows.append(row)
+        if seen is not None:
+            others[name] = [(EVERY_S * k, offset) for k, offset in enumerate(seen.pop("offsets"))]
+        rows.append(row | {"chromium": seen})
     figures = {"benchmark": "network", **run, "seconds": seconds, "link": "deterministic lossy link", "cases": rows}
+    plots = [Lines("Latency over the run", "s", "ms from a tick's last sample to its picture", delays),
+             Lines("Sound against picture", "s", "ms, sound first is positive", offsets, band=WINDOW_MS)]  # fmt: skip
+    if others:
+        plots.append(Lines("Sound against picture in Chromium", "s", "ms, sound first is positive", others,
+                           band=WINDOW_MS))  # fmt: skip
+    return Result(figures, _tables(rows), plots)
+
+
+def _tables(rows: list[dict[str, Any]]) -> list[Table]:
     head = ["", "p50", "p95", "p99", "dropped", "longest gap", "offset p0.1", "p99.9", "inside, %", "made up", "silent"]
     cells = [
         [row["name"], *row["loopback_ms"].values(), row["dropped"], row["longest_gap_ms"], row["av_offset_ms"]["p0.1"],
          row["av_offset_ms"]["p99.9"], row["inside_percent"], row["sound_made_up_ms"], row["silence_filled_ms"]]
         for row in rows
     ]  # fmt: skip
-    plots = [Lines("Latency over the run", "s", "ms from a tick's last sample to its picture", delays),
-             Lines("Sound against picture", "s", "ms, sound first is positive", offsets, band=WINDOW_MS)]  # fmt: skip
-    return Result(figures, [Table("Spoken to decoded, ms, on bad lines", head, cells)], plots)
+    tables = [Table("Spoken to decoded, ms, on bad lines", head, cells)]
+    keys = ("fps", "freezes", "packets_lost", "av_offset_inside_percent", "made_up_ms", "video_buffer_ms",
+            "audio_buffer_ms")  # fmt: skip
+    seen = [(row["name"], row["chromium"]) for row in rows if row["chromium"] is not None]
+    if seen:
+        head = ["", "offset p1", "p50", "p99", "fps", "freezes", "lost", "inside, %", "made up, ms", "video buffer, ms",
+                "audio buffer, ms"]  # fmt: skip
+        cells = [[name, *one["av_offset_ms"].values(), *(one[key] for key in keys)] for name, one in seen]
+        tables.append(Table(f"Chromium {seen[0][1]['version']} on the same lines, by its own statistics", head, cells))
+    return tables
 
 
 async def _visit(url: str, seconds: float, faults: Faults, seed: int) -> tuple[Peer, dict[str, Any]]:

@@ -44,12 +44,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """figures: what goes into the JSON; "benchmark" and "device" are among them. spans: for the Chrome trace."""
+    """figures: what goes into the JSON; "benchmark" and "device" are among them. spans: for the Chrome trace.
+
+    notes: sentences that stand with the tables.
+    """
 
     figures: dict[str, Any]
     tables: list[Table]
     plots: Sequence[Plot] = ()
     spans: Sequence[Span] = field(default=(), repr=False)
+    notes: Sequence[str] = ()
 
 
 def show(value: Any) -> str:
@@ -73,6 +77,8 @@ def print_result(result: Result) -> None:
         for row in table.rows:
             grid.add_row(*map(show, row))
         console.print(grid)
+    for note in result.notes:
+        console.print(note, markup=False)
 
 
 def about(figures: dict[str, Any]) -> str:
@@ -118,6 +124,7 @@ def to_html(results: Sequence[Result]) -> str:
         parts.append(f"<h2>{escape(str(result.figures['benchmark']))}</h2>")
         parts.append(f"<p class=about>{escape(about(result.figures))}</p>")
         parts += [_html_table(table) for table in result.tables]
+        parts += [f"<p>{escape(note)}</p>" for note in result.notes]
         for plot in result.plots:
             drawn = plot.svg()
             if drawn:
