@@ -14,7 +14,7 @@ from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights
 from plugins.gmtalker.head_motion import MotionGenerator
 from plugins.gmtalker.lips import LipGates
 from plugins.gmtalker.mixture import Gaussian, MixtureMapper
-from plugins.gmtalker.motion import GMTalkerMotion, load_expression, load_head_motion, save_generator
+from plugins.gmtalker.motion import QUICKEST, GMTalkerMotion, load_expression, load_head_motion, save_generator
 from plugins.gmtalker.sizes import Prior, choose_size
 from tests import laws
 from tests.stages import _features
@@ -118,7 +118,7 @@ def test_an_emotion_glides_to_its_goal():
     assert torch.allclose(shares.sum(-1), torch.ones(2, 80), atol=1e-5) and shares.min() >= 0.0
     end = shares[0, 79]
     assert end[HAPPY] == pytest.approx(0.4, abs=1e-3) and end[NEUTRAL] == pytest.approx(0.2, abs=1e-3)
-    assert shares[0].diff(dim=0).abs().max() < 0.08 * 1.0
+    assert 0.5 * QUICKEST < shares[0].diff(dim=0).abs().max() <= QUICKEST + 1e-6
     stage.reset(state, 0, 1)
     assert state.mix[0, NEUTRAL] == 1.0 and state.goal[0, NEUTRAL] == 1.0
 

@@ -31,7 +31,8 @@ from plugins.gmtalker.sizes import read_expression, read_motion, table_of
 from plugins.viseme.evidence import FIRST_FLOOR_DB, next_floor, noise_of
 
 EXPRESSION_MODEL, MOTION_MODEL = "gmtalker-expression", "gmtalker-motion"
-RAMP = 0.15  # share of the way to the goal per tick, twice in a row: 90 % after a second
+RAMP = 0.22  # share of the way to the goal per tick, twice in a row
+QUICKEST = 0.025  # change of an emotion's share per tick: brows must not move faster than they do in speech
 ONCE = 1 << 20  # channels of the numbers that are drawn once per session begin here
 LARGEST = 1.2  # of a coefficient
 
@@ -116,7 +117,9 @@ class GMTalkerMotion(nn.Module, Stage):
 
     def step(self, state: GMTalkerState, x: SpeechFeatures) -> torch.Tensor:
         state.near.lerp_(state.goal, RAMP)
-        state.mix.lerp_(state.near, RAMP)
+        move = RAMP * (state.near - state.mix)
+        fastest = move.abs().amax(-1, keepdim=True)
+        state.mix.add_(move * (QUICKEST / fastest.clamp(min=QUICKEST)))  # a part of the way: shares stay shares
         values = self._face(state, x)
         numbers = self._head(state, x)
         return torch.cat((values, numbers), -1)
