@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["train"]:  # trainings have options of their own
         return _guarded(lambda: _train(arguments[1:]))
+    if arguments[:1] == ["eval"]:
+        return _guarded(lambda: _eval(arguments[1:]))
     if arguments[:1] == ["corpus"]:
         return _guarded(lambda: _corpus(arguments[1:]))
     if arguments[:1] == ["weights"]:
@@ -135,6 +137,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add(commands, "doctor", "what is installed, what is missing, what each gives", _doctor, [])
     _add(commands, "config", "all settings with their defaults", _config, [])
     commands.add_parser("train", help="train the shipped weights again: `visema train --help`")
+    commands.add_parser("eval", help="a plugin's figures on held-out voices: `visema eval --help`")
     commands.add_parser("corpus", help="make, check or import aligned speech: `visema corpus --help`")
     commands.add_parser("weights", help="list, verify or fetch weight files: `visema weights --help`")
     return parser
@@ -284,8 +287,6 @@ def _config(options: argparse.Namespace) -> None:
 
 
 def _train(arguments: list[str]) -> int:
-    from importlib import import_module
-
     parts = {
         "pretrain": ("engine.training.pretrain", "a speech encoder by masked prediction of clustered units"),
         "encoder": ("engine.training.encoder", "the causal speech encoder, on aligned phones"),
@@ -297,15 +298,29 @@ def _train(arguments: list[str]) -> int:
         "gmtalker.pairs": ("plugins.gmtalker.generator.pairs", "pictures for the next one: plain, masks, offline"),
         "gmtalker.generator": ("plugins.gmtalker.generator.training", "GMTalker's head generator, on such pictures"),
     }
+    return _run_part("train PART", "training", parts, arguments)
+
+
+def _eval(arguments: list[str]) -> int:
+    parts = {
+        "gmtalker": ("plugins.gmtalker.evidence.command", "emotions, interpolation, heads, lips, portraits, ablations"),
+    }
+    return _run_part("eval PLUGIN", "judging", parts, arguments)
+
+
+def _run_part(usage: str, doing: str, parts: dict[str, tuple[str, str]], arguments: list[str]) -> int:
+    """The main of the module that the first argument names, with the others; or a list of the names."""
+    from importlib import import_module
+
     if not arguments or arguments[0] not in parts:
-        print("usage: visema train PART [options]; `visema train PART --help` lists its options\n")
+        print(f"usage: visema {usage} [options]; `visema {usage} --help` lists its options\n")
         for name, (_, text) in parts.items():
             print(f"  {name:<22}{text}")
         return 0 if arguments[:1] in ([], ["-h"], ["--help"]) else 2
     try:
         module = import_module(parts[arguments[0]][0])
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] in ("engine", "plugins"):
+        if error.name is None or error.name.split(".")[0] in ("engine", "plugins", "benchmarks"):
             raise
-        raise DeviceError(f"training needs {error.name}: pip install 'visema[train]'") from None
+        raise DeviceError(f"{doing} needs {error.name}: pip install 'visema[train]'") from None
     return module.main(arguments[1:]) or 0

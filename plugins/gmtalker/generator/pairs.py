@@ -102,8 +102,6 @@ class PairArtist:
 
 def render_pairs(folder: Path, corpus: Performances, count: int, who: str, size: int, scale: int, seed: int) -> None:
     """Fill a folder up to `count` pairs, with a line of progress for each. ConfigError: it holds other pairs."""
-    from PIL import Image
-
     artist = PairArtist(who, size, scale)
     about = {**artist.about, "seed": seed}
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,24 +112,31 @@ def render_pairs(folder: Path, corpus: Performances, count: int, who: str, size:
     done = len(read_rows(folder)) if index.is_file() else 0
     began_s, spent_s = time.monotonic(), time.process_time()
     for moment in draw_moments(corpus, done, count, seed):
-        name = f"{moment.number:05d}"
-        for part, picture in artist.draw(moment).items():
-            partial = folder / f".{name}_{part}.png"
-            Image.fromarray(picture).save(partial)
-            partial.replace(folder / f"{name}_{part}.png")
-        row = {
-            "name": name, "split": moment.split, "weights": moment.weights.round(4).tolist(),
-            "intensity": round(moment.intensity, 4),
-            "middle": [round(at, 2) for at in artist.place.middle(moment.motion)],
-            "motion": [round(float(v), 6) for v in moment.motion],
-            "recipe": moment.recipe,
-        }  # fmt: skip
-        with index.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        add_pair(folder, artist, moment)
         felt = ", ".join(f"{EMOTIONS[k]} {moment.weights[k]:.2f}" for k in np.flatnonzero(moment.weights))
         spent = f"{time.monotonic() - began_s:.1f} s, {time.process_time() - spent_s:.1f} s of a core"
         print(f"  {moment.number + 1}/{count}  {felt} at {moment.intensity:.2f}  {spent}", flush=True)
         began_s, spent_s = time.monotonic(), time.process_time()
+
+
+def add_pair(folder: Path, artist: PairArtist, moment: Moment) -> None:
+    """Draw a moment and write its pictures, then its row."""
+    from PIL import Image
+
+    name = f"{moment.number:05d}"
+    for part, picture in artist.draw(moment).items():
+        partial = folder / f".{name}_{part}.png"
+        Image.fromarray(picture).save(partial)
+        partial.replace(folder / f"{name}_{part}.png")
+    row = {
+        "name": name, "split": moment.split, "weights": moment.weights.round(4).tolist(),
+        "intensity": round(moment.intensity, 4),
+        "middle": [round(at, 2) for at in artist.place.middle(moment.motion)],
+        "motion": [round(float(v), 6) for v in moment.motion],
+        "recipe": moment.recipe,
+    }  # fmt: skip
+    with (folder / "pairs.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
 
 
 def read_rows(folder: Path) -> list[dict]:
