@@ -19,9 +19,10 @@ from benchmarks.interpolation_figures import (
 )
 from benchmarks.maps import draw_points, draw_shares
 from benchmarks.tsne import neighbours, tsne
-from engine.errors import WeightsError
+from engine.errors import MediaError, WeightsError
 from engine.motion import layout
 from engine.motion.emotion import EMOTIONS, K
+from plugins.gmtalker.evidence.table import markdown, read
 
 
 def test_an_even_straight_path_is_the_best():
@@ -117,3 +118,18 @@ def test_maps_show_what_they_are_given():
     assert (points[40, 680] == 255).all() and (points[36:45, 676:685] == (44, 160, 44)).all(-1).any()  # a ring
     shares = np.asarray(draw_shares(np.eye(3), EMOTIONS[:3], "certain"))
     assert shares[70 + 5, 110 + 5].tolist() == [20, 70, 150] and shares[70 + 5, 110 + 72 + 5].tolist() == [255] * 3
+
+
+def test_the_table_of_the_readme_is_made_of_the_figures(tmp_path):
+    first, second = Evidence(), Evidence()
+    first.add("div", 7.123, 24)
+    first.add("div_reference", 8.0, 24)
+    second.add("div", 1.0, 1)
+    second.add("div_no_flow", 3.0, 24)
+    for name, evidence in (("a", first), ("b", second)):
+        evidence.write(tmp_path / f"{name}.json")
+    made = markdown(read([tmp_path / "a.json", tmp_path / "b.json"]))
+    assert made.splitlines()[2] == "| Div, degrees | 7.12 (24) | 8 | no flow 3 | 0.7 to 1.4 of reference |"
+    assert len(made.splitlines()) == 3
+    with pytest.raises(MediaError, match="nowhere"):
+        read([tmp_path / "nowhere.json"])
