@@ -1,6 +1,7 @@
 """Executors: each answers as eager does, the state stays the caller's, other shapes are refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,7 +48,11 @@ def test_openvino_answers_as_eager_does(precision):
     laws.assert_reset_is_fresh(compiled, ticks, 1e-5)
 
 
-@pytest.mark.parametrize("config", [TINY, TINY_LARGE], ids=["base", "large"])
+GROUPED = replace(TINY, width=64, position_kernel=64, position_groups=2)  # wide enough to become bytes
+
+
+@pytest.mark.parametrize("config", [TINY, TINY_LARGE, GROUPED, replace(GROUPED, lookahead=1)],
+                         ids=["base", "large", "grouped", "looks ahead"])  # fmt: skip
 def test_published_structures_survive_int8(config):
     stage, ticks = tiny(config), _ticks()
     laws.assert_executors_agree(stage, OpenVino(stage, ticks[:, 0].clone(), "int8"), ticks, 0.2)
@@ -93,6 +98,23 @@ def test_weights_are_stored_in_fewer_bits():
     )
     linear -= 2 * 2 * 9  # distance biases are no products
     assert changed == 2 + 2 * 6 and big > 0.99 * linear
+
+
+def test_grouped_convolutions_are_the_same_as_products():
+    """In fp32, so that nothing but a wrong place can make a difference."""
+    import openvino
+
+    from engine.torchkit.openvino_executor import _convert, _trace
+    from engine.torchkit.openvino_graph import _grouped_convolutions_as_products
+
+    torch.manual_seed(2)
+    conv, x = torch.nn.Conv1d(64, 96, 33, groups=2).eval().requires_grad_(False), torch.randn(3, 64, 35)
+    model = _convert(_trace(conv, [x]), [x], "f32")
+    assert len(_grouped_convolutions_as_products(model)) == 2
+    assert not any(op.get_type_name() == "GroupConvolution" for op in model.get_ordered_ops())
+    hint = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    answer = openvino.Core().compile_model(model, "CPU", hint)(x.numpy())[0]
+    np.testing.assert_allclose(answer, conv(x).numpy(), atol=1e-5)
 
 
 def test_every_side_output_is_compiled():

@@ -66,10 +66,9 @@ class AlignedAttention(nn.Module):
         distance, readable = window.distance[:, -1:], window.readable[:, -1:]
         scores = torch.cat((q @ cache.keys.transpose(2, 3), q @ k.transpose(2, 3)), -1)
         scores = scores + self._bias_at(distance, lookahead).transpose(0, 1)
-        # where, not addition: an unwritten entry may hold NaN
+        # entries that may not be read weigh exactly nothing: their values need no mask of their own, only be finite
         weights = torch.where(readable[:, None], scores, float("-inf")).softmax(-1)
-        used = readable.any(1)[:, None, :size, None]
-        y = weights[..., :size] @ torch.where(used, cache.values, 0.0) + weights[..., size:] @ v
+        y = weights[..., :size] @ cache.values + weights[..., size:] @ v
         write(cache, window, k, v)
         return self.out(y.transpose(1, 2).flatten(2))
 

@@ -66,7 +66,7 @@ def init_clock(slots: int, context: int, frames: int, early: int = 0) -> RingClo
 
 
 def init_cache(slots: int, context: int, frames: int, heads: int, head_width: int) -> RingCache:
-    """An empty cache; unwritten entries are never read, whatever they hold."""
+    """An empty cache. Unwritten entries weigh nothing, whatever number they hold; NaN is none."""
     shape = (slots, heads, ring_entries(context, frames), head_width)
     return RingCache(torch.zeros(shape), torch.zeros(shape))
 
