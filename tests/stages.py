@@ -131,14 +131,14 @@ def _head() -> Stage:
 
 
 def _generated_head() -> Stage:
-    from tests.test_gmtalker_generator import tiny_head
+    from tests.heads import tiny_head
 
     return tiny_head("eager")
 
 
 def _painter() -> Stage:
     from plugins.gmtalker.generator.painter import Painter
-    from tests.test_gmtalker_generator import tiny_net
+    from tests.heads import tiny_net
 
     return Painter(tiny_net())
 
