@@ -1,4 +1,4 @@
-"""Commands with options of their own, which their own modules read: trainings, evaluations, corpora, weights, benchmarks."""
+"""Commands whose modules read their options: trainings, evaluations, corpora, weights, benchmarks."""
 
 from collections.abc import Callable
 from importlib import import_module
