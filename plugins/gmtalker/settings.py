@@ -32,9 +32,9 @@ class Settings(Section):
     # training
     batch: int = Field(default=12, ge=1)
     steps: int = Field(default=1_000_000, ge=1, description="at most so many")
-    minutes: float = Field(default=60, ge=0, description="of the expression generator")
-    pretrain_minutes: float = Field(default=45, ge=0, description="of the motion generator, on performers at random")
-    adapt_minutes: float = Field(default=10, ge=0, description="... then on the known ones, or one of them")
+    minutes: float = Field(default=45, ge=0, description="of the expression generator")
+    pretrain_minutes: float = Field(default=25, ge=0, description="of the motion generator, on performers at random")
+    adapt_minutes: float = Field(default=8, ge=0, description="... then on the known ones, or one of them")
     performer: str = Field(default="", description="whom the motion generator adapts to; empty: all that are known")
     adapt_voices: int = Field(default=0, ge=0, description="so few utterances for the adaptation; 0: all")
     rate: float = Field(default=1e-3, gt=0, description="highest learning rate; the paper's is 1e-4")
@@ -50,7 +50,7 @@ class Settings(Section):
     source: float = 0.5
     emotion: float = 0.5
     label: float = 4.0
-    kl: float = Field(default=0.1, ge=0, description="NFMG's divergence, in nats a tick")
+    kl: float = Field(default=0.05, ge=0, description="NFMG's divergence, in nats a tick")
     velocity: float = Field(default=2.0, ge=0)
 
 
