@@ -68,15 +68,15 @@ def judge_reference(evidence: Evidence, reader: EmotionReader, scenes: Sequence[
     posterior = reader.posteriors(takes)
     right = posterior.argmax(1) == wanted
     evidence.add("emotion_accuracy_reference", float(right.mean()), len(right))
-    evidence.add("emotion_accuracy_reference_by_emotion", _by_emotion(right, wanted), len(right))
+    evidence.add("emotion_accuracy_by_emotion_reference", _by_emotion(right, wanted), len(right))
     evidence.add("confusion_reference", _confusion(posterior, wanted), len(right))
     of_ticks = [(reader.read_ticks(take).argmax(-1) == k).mean() for take, k in zip(takes, wanted, strict=True)]
-    evidence.add("emotion_accuracy_reference_ticks", float(np.mean(of_ticks)), len(right))
+    evidence.add("emotion_accuracy_ticks_reference", float(np.mean(of_ticks)), len(right))
     felt = [scene for scene in scenes if scene.emotion != NEUTRAL]
     for level in range(1, FULL):
         seen = reader.posteriors([scene.performed(level=level) for scene in felt]).argmax(1)
         of_level = seen == np.array([scene.emotion for scene in felt])
-        evidence.add(f"emotion_accuracy_reference_level_{level}", float(of_level.mean()), len(of_level))
+        evidence.add(f"emotion_accuracy_level_{level}_reference", float(of_level.mean()), len(of_level))
     return mean_faces(takes, wanted)
 
 
