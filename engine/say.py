@@ -14,13 +14,19 @@ from engine.frames import VOICE_RATE_HZ
 from engine.stream.protocol import VERSION
 
 BLOCK_S = 0.1
+ASK_S = 0.5  # whether somebody looks
 
 
-def say_file(path: str, url: str, session: str | None, token: str, speed: float, emotion: dict[str, float]) -> None:
-    """Send a file at `speed` times real time and wait until it was heard. MediaError, DeviceError, SessionError."""
+def say_file(
+    path: str, url: str, session: str | None, token: str, speed: float, emotion: dict[str, float], opens: bool = False
+) -> None:
+    """Send a file at `speed` times real time and wait until it was heard. MediaError, DeviceError, SessionError.
+
+    opens: a new session, whose address is printed; speech begins when somebody looks on.
+    """
     voice = _read(path)
     try:
-        asyncio.run(_say(voice, url, session, token, speed, emotion))
+        asyncio.run(_say(voice, url, session, token, speed, emotion, opens))
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise DeviceError(f"no server answers at {url}: {error}") from None
 
@@ -36,12 +42,14 @@ def _read(path: str) -> bytes:
 
 
 async def _say(
-    voice: bytes, url: str, session: str | None, token: str, speed: float, emotion: dict[str, float]
+    voice: bytes, url: str, session: str | None, token: str, speed: float, emotion: dict[str, float], opens: bool
 ) -> None:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with aiohttp.ClientSession() as client, client.ws_connect(_address(url), headers=headers) as socket:
         start = {"type": "start", "version": VERSION, "format": "pcm16", "rate_hz": VOICE_RATE_HZ}
-        await socket.send_json(start | ({"session": session} if session else {}))
+        await socket.send_json(start | ({"session": session} if session else {}) | ({"open": True} if opens else {}))
+        if opens:
+            await _wait_for_viewers(socket, _address(url))
         if emotion:
             await socket.send_json({"type": "emotion", "weights": emotion})
         may_send = asyncio.Event()
@@ -54,6 +62,22 @@ async def _say(
             raise
         finally:
             sending.cancel()
+
+
+async def _wait_for_viewers(socket: aiohttp.ClientWebSocketResponse, address: str) -> None:
+    """Say where the new session can be seen, and ask every now and then whether somebody looks."""
+    page = address.replace("ws", "http", 1).removesuffix("speak")
+    async for message in socket:
+        answer: dict[str, Any] = json.loads(message.data)
+        if answer["type"] == "error":
+            raise SessionError(answer["message"])
+        if answer["type"] == "started":
+            print(f"To be seen at {page}?watch={answer['watch']}", flush=True)
+        if answer.get("viewers"):
+            return
+        if answer["type"] == "state":
+            await asyncio.sleep(ASK_S)
+        await socket.send_json({"type": "state"})
 
 
 async def _send(socket: aiohttp.ClientWebSocketResponse, voice: bytes, speed: float, may_send: asyncio.Event) -> None:

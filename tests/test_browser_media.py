@@ -45,8 +45,14 @@ def engine() -> Iterator[Engine]:
 def test_two_pages_look_at_one_voice(page, browser, url, engine):  # noqa: F811
     page.goto(f"{url}?autostart=mic")
     see(page, 50)
+    page.click("#share")
+    link = page.locator("#shared a")
+    link.wait_for()
+    address = link.get_attribute("href")
+    assert address == f"{url}/?watch={page.evaluate('window.visema.watch')}"
+    assert "works on this machine only" in page.inner_text("#shared")
     other = browser.new_page()
-    other.goto(f"{url}?watch={page.evaluate('window.visema.watch')}")
+    other.goto(address)
     see(other, 50)
     assert len(engine.sessions) == 1
     stats = page.evaluate("window.visema.serverStats()")

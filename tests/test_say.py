@@ -53,6 +53,33 @@ def test_both_clients_speak_a_file(engine, tmp_path):
     asyncio.run(scene())
 
 
+def test_say_opens_a_session_and_waits_for_a_viewer(engine, tmp_path):
+    path = tmp_path / "speech.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes((load_sample()[:48_000] * 32_767).astype("<i2").tobytes())
+
+    async def scene() -> None:
+        async with serving(engine, engine.config) as url:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "engine", "say", "--open", str(path), "--url", url, stdout=asyncio.subprocess.PIPE
+            )
+            assert process.stdout is not None
+            address = (await process.stdout.readline()).decode().split()[-1]
+            assert address.startswith(f"{url}/?watch=")
+            viewer = Viewer(url)
+            assert await viewer.connect(watch=address.split("=")[1]) == 200
+            assert await process.wait() == 0
+            await until(lambda: np.concatenate([s for _, s in viewer.sounds] or [np.zeros(1)]).any(), "the voice")
+            await viewer.close()
+            code, told = await run("-m", "engine", "say", str(path), "--open", "--session", "x")
+            assert code == 2 and "not both" in told
+
+    asyncio.run(scene())
+
+
 def test_a_server_that_is_not_there_is_said():
     async def scene() -> None:
         code, told = await run("-m", "engine", "say", "engine/assets/sample.opus", "--url", "127.0.0.1:9")

@@ -19,6 +19,7 @@ def add_say(commands) -> None:
     say = add(commands, "say", "speak a recording through a running server, as a program would", _say, [])
     say.add_argument("source", metavar="FILE", help="WAV, FLAC, MP3, Opus, or a film with sound")
     say.add_argument("--url", default="ws://127.0.0.1:8080", help="of the server (default: ws://127.0.0.1:8080)")
+    say.add_argument("--open", action="store_true", help="open a session first, print its address, wait for a viewer")
     say.add_argument("--session", metavar="ID", help="whose face (needed where several are open)")
     say.add_argument("--token", help="that the server wants (default: $VISEMA_TOKEN)")
     say.add_argument("--speed", type=float, default=4.0, metavar="X", help="of sending; the voice stays natural")
@@ -46,10 +47,12 @@ def _say(options: argparse.Namespace) -> None:
 
     if not 0.1 <= options.speed <= 100:
         raise ConfigError("--speed is 0.1 to 100")
+    if options.open and options.session:
+        raise ConfigError("a session is opened or named, not both: leave out --open or --session")
     mix = parse_emotion(options.emotion).weights if options.emotion else ()
     emotion = {name: weight for name, weight in zip(EMOTIONS, mix, strict=False) if weight}
     token = options.token or os.environ.get("VISEMA_TOKEN", "")
-    say_file(options.source, options.url, options.session, token, options.speed, emotion)
+    say_file(options.source, options.url, options.session, token, options.speed, emotion, options.open)
 
 
 def _live(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ PROTOCOL.md describes it from the program's side.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ SHOWN = 6  # characters of a session's id in logs: who knows all of it may chang
 log = logging.getLogger(__name__)
 
 Find = Callable[[protocol.Start], Speaker]
+Open = Callable[[protocol.Start], Awaitable[Speaker]]
 Send = Callable[[dict[str, Any]], None]
 
 
@@ -48,12 +49,17 @@ class Link:
 
     find: the speaker that a start asks for, or ProtocolError. send: takes an answer, never waits.
     own: the speaker of the connection that carries this, if there is one: it may be told things before a start.
+    open_: that of a new session, where a start may ask for one. opening: while that is on its way; what comes
+    meanwhile is to be received after it.
     """
 
     def __init__(
-        self, find: Find, send: Send, limits: ServeSection, own: Speaker | None = None, clock: Clock | None = None
-    ):
+        self, find: Find, send: Send, limits: ServeSection, own: Speaker | None = None, clock: Clock | None = None,
+        open_: Open | None = None,
+    ):  # fmt: skip
         self.over = asyncio.Event()
+        self.opening: asyncio.Task[None] | None = None
+        self._open = open_
         self._find, self._send, self._limits, self._own = find, send, limits, own
         self._clock = clock or MonotonicClock()
         self._bucket = Bucket(MESSAGES_PER_S, MESSAGES_AT_ONCE, self._clock)
@@ -101,7 +107,7 @@ class Link:
         """What is due every now and then."""
         now_ns, program = self._clock.now_ns(), self._program
         if program is None:
-            if self._own is None and now_ns - begun_ns > START_WITHIN_S * 1e9:
+            if self._own is None and self.opening is None and now_ns - begun_ns > START_WITHIN_S * 1e9:
                 self.fail(ProtocolError("idle", f"no start within {START_WITHIN_S:g} s", fatal=True))
             return
         queue = program.speaker.queue
@@ -165,7 +171,31 @@ class Link:
     def _start(self, message: protocol.Start) -> None:
         if self._program is not None:
             raise ProtocolError("message", "this conversation has started already")
-        speaker = self._own or self._find(message)
+        if not message.open:
+            if message.identity is not None or message.background is not None:
+                raise ProtocolError("message", "identity and background are for a session that the start opens")
+            self._begin(self._own or self._find(message), message)
+        elif self._open is None:
+            raise ProtocolError("message", "only over a WebSocket may a program open a session")
+        elif message.session is not None:
+            raise ProtocolError("message", "a session is opened or named, not both", fatal=True)
+        else:
+            self.opening = asyncio.create_task(self._begin_new(self._open(message), message))
+
+    async def _begin_new(self, opened: Awaitable[Speaker], message: protocol.Start) -> None:
+        """Begin once the session is there. If the program has gone by then, the session ends as without one."""
+        try:
+            speaker = await opened
+            if not self.over.is_set():
+                self._begin(speaker, message)
+        except ProtocolError as error:
+            self.fail(error, message.id)
+        except EngineError as error:
+            self.fail(ProtocolError("refused", str(error), fatal=True), message.id)
+        finally:
+            self.opening = None
+
+    def _begin(self, speaker: Speaker, message: protocol.Start) -> None:
         if speaker.taken:
             raise ProtocolError("busy", "another program speaks through this session", fatal=self._own is None)
         decoder = make_decoder(message.format, message.rate_hz)

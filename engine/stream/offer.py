@@ -68,14 +68,19 @@ def read_offer(body: bytes) -> Offer:
     background = value.get("background")
     if background is not None:
         background = read_colour(background)
-    identity = value.get("identity")
-    if identity is not None and not (isinstance(identity, str) and NAME.fullmatch(identity)):
-        raise RequestError(422, 'the key "identity" must be a name from GET /identities')
+    identity = read_identity(value.get("identity"))
     watch = value.get("watch")
     if watch is not None and not (isinstance(watch, str) and SESSION.fullmatch(watch)):
         raise RequestError(422, 'the key "watch" must be what the answer to another offer calls so')
     _check_sdp(sdp, source if watch is None else "sample")
     return Offer(sdp, source, background, identity, watch)
+
+
+def read_identity(value: Any) -> str | None:
+    """A name that could be somebody's, None for None; RequestError 422."""
+    if value is not None and not (isinstance(value, str) and NAME.fullmatch(value)):
+        raise RequestError(422, 'the key "identity" must be a name from GET /identities')
+    return value
 
 
 def read_colour(value: Any) -> str:

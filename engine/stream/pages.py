@@ -15,7 +15,7 @@ from engine.stream.visitors import Visitors
 PAGE = Path(__file__).parent / "page"
 FACES = Path(__file__).parents[1] / "assets" / "pictures"
 PAGE_FILES = {"": "index.html"} | {
-    name: name for name in ("app.js", "connection.js", "emotions.js", "talk.js", "style.css")
+    name: name for name in ("app.js", "connection.js", "emotions.js", "share.js", "talk.js", "style.css")
 }
 
 
@@ -52,7 +52,7 @@ class Pages:
         return web.json_response(
             {
                 "status": "ok",
-                "sessions": sum(peer.host is None for peer in self.visitors.peers.values()),
+                "sessions": len(self.visitors.hosts),
                 "max_sessions": self.config.serve.max_sessions,
                 "device": self.engine.pipeline.description,
                 "executor": self.engine.pipeline.executor,

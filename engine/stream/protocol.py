@@ -47,12 +47,16 @@ class Message(BaseModel):
 
 
 class Start(Message):
-    """The first message. session: needed where several are open. buffer_ms: wait for so much speech before
+    """The first message. session: needed where several are open; open: make a new one instead, of an identity before a
+    background, the configured ones if not given. buffer_ms: wait for so much speech before
     beginning, and again after falling behind. ack_ms: how often the state is told while speech waits or is said."""
 
     type: Literal["start"]
     version: int
     session: Annotated[str, Field(max_length=64)] | None = None
+    open: bool = False
+    identity: Annotated[str, Field(max_length=64)] | None = None
+    background: Annotated[str, Field(max_length=64)] | None = None
     token: Annotated[str, Field(max_length=1024)] | None = None
     format: Literal["pcm16", "opus"] = "pcm16"
     rate_hz: int = Field(default=24_000, ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ)

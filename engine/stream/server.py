@@ -7,7 +7,7 @@ GET /metrics      counts and histograms for Prometheus
 GET /ice          STUN and TURN servers for the page
 GET /session/ID   counts and times              POST /session/ID     {background, emotion, intensity}
 DELETE /session/ID                              ends it at once
-GET /speak        a WebSocket through which a program speaks (PROTOCOL.md)
+GET /speak        a WebSocket through which a program speaks, or opens a session (PROTOCOL.md)
 Errors are JSON {"error": text} with a fitting status.
 """
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
@@ -25,10 +25,17 @@ log = logging.getLogger(__name__)
 
 
 class Sockets:
-    """All WebSockets of a server. find: the speaker that a start asks for; whether the upgrade brought the token."""
+    """All WebSockets of a server.
 
-    def __init__(self, find: Callable[[Start, bool], Speaker], limits: ServeSection):
-        self._find, self._limits = find, limits
+    find, open_: the speaker that a start asks for, of a session that is there or of a new one; whether the upgrade
+    brought the token.
+    """
+
+    def __init__(
+        self, find: Callable[[Start, bool], Speaker], open_: Callable[[Start, bool], Awaitable[Speaker]],
+        limits: ServeSection,
+    ):  # fmt: skip
+        self._find, self._open, self._limits = find, open_, limits
         self._links: set[Link] = set()
 
     def __len__(self) -> int:
@@ -48,7 +55,10 @@ class Sockets:
         def find(start: Start) -> Speaker:
             return self._find(start, authorised)
 
-        link = Link(find, lambda answer: _put(answers, answer, link), self._limits)
+        def open_(start: Start) -> Awaitable[Speaker]:
+            return self._open(start, authorised)
+
+        link = Link(find, lambda answer: _put(answers, answer, link), self._limits, open_=open_)
         self._links.add(link)
         try:
             await socket.prepare(request)
@@ -92,6 +102,8 @@ async def _read(socket: web.WebSocketResponse, link: Link) -> None:
         async for message in socket:
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 link.receive(message.data)
+            if link.opening is not None:
+                await asyncio.shield(link.opening)  # which goes on when the program hangs up
     finally:
         link.over.set()
 

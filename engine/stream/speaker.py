@@ -44,6 +44,7 @@ class Speaker:
         self.name = name
         self.queue = SpeechQueue()
         self.seen: Callable[[float], None] = lambda offset_ms: None
+        self._watch_id, self._viewers = "", lambda: 0
         self.channel = False  # whether a data channel is open
         self.interrupts = 0
         self._dropped = 0  # samples that were interrupted, which the queue counts as heard
@@ -53,6 +54,10 @@ class Speaker:
         self._given = 0  # blocks since then
         self._changed = asyncio.Event()
         session.moments.taken = self._hear
+
+    def share(self, watch_id: str, viewers: Callable[[], int]) -> None:
+        """What programs are told of those who look on: the key with which they may, and how many are there."""
+        self._watch_id, self._viewers = watch_id, viewers
 
     @property
     def taken(self) -> bool:
@@ -108,6 +113,8 @@ class Speaker:
         weights = {name: round(w, 4) for name, w in zip(EMOTIONS, emotion.weights, strict=True) if w}
         return {
             "session": self.name,
+            "watch": self._watch_id,
+            "viewers": self._viewers(),
             "identity": self.session.identity,
             "program": self.taken,
             "queued_s": round(self.queue.waiting / VOICE_RATE_HZ, 3),

@@ -11,13 +11,14 @@ from aiohttp import web
 from engine.admission import Refused
 from engine.config import Config
 from engine.render.background import page_colour
-from engine.session import Engine
+from engine.session import Engine, Session
 from engine.stream.departure import Departure
 from engine.stream.exporter import Totals
 from engine.stream.guard import is_loopback, is_token, read_token
 from engine.stream.link import SHOWN
-from engine.stream.offer import Offer, RequestError, read_colour, read_emotion, read_json, read_offer
+from engine.stream.offer import Offer, RequestError, read_colour, read_emotion, read_identity, read_json, read_offer
 from engine.stream.protocol import ProtocolError, Start
+from engine.stream.room import Room
 from engine.stream.socket import Sockets
 from engine.stream.speaker import Speaker
 from engine.stream.webrtc import Peer
@@ -34,28 +35,48 @@ class Visitors:
         self.engine = engine
         self.config = config
         self.peers: dict[str, Peer] = {}
+        self.rooms: dict[str, Room] = {}
         self.totals = Totals()
         self.ended: OrderedDict[str, str | None] = OrderedDict()
         self.encoders = ThreadPoolExecutor(1, "visema-encode")
-        self.sockets = Sockets(self.speaker, config.serve)
+        self.sockets = Sockets(self.speaker, self.open_room, config.serve)
 
     async def offer(self, request: web.Request) -> web.Response:
         offer = read_offer(await request.read())
         if offer.watch is not None:
             return await self.look_on(offer, offer.watch)
-        loop = asyncio.get_running_loop()
         background = offer.background or self.config.render.background
-        try:
-            session = await asyncio.to_thread(
-                self.engine.open_session, background=background, loop=loop, identity=offer.identity
-            )
-        except Refused as error:
-            self.totals.refused[error.reason] += 1
-            log.info("a session was refused", extra={"reason": error.reason, "sessions": len(self.peers)})
-            raise RequestError(503, str(error)) from None
+        session = await self.open_session(background, offer.identity)
         peer = Peer(session, offer, self.config.serve, Departure(self.encoders, self.config.video))
         peer.background = background
         return await self.answer(peer)
+
+    async def open_session(self, background: str, identity: str | None) -> Session:
+        """A new one; RequestError 503 where there is no room, ConfigError for nobody of that name."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await asyncio.to_thread(
+                self.engine.open_session, background=background, loop=loop, identity=identity
+            )
+        except Refused as error:
+            self.totals.refused[error.reason] += 1
+            log.info("a session was refused", extra={"reason": error.reason, "sessions": len(self.hosts)})
+            raise RequestError(503, str(error)) from None
+
+    async def open_room(self, start: Start, authorised: bool) -> Speaker:
+        """The speaker of a session that a program opens, before anybody looks on. ProtocolError without the token;
+        RequestError as for an offer."""
+        self.check_program(start, authorised)
+        identity = read_identity(start.identity)
+        background = read_colour(start.background) if start.background else self.config.render.background
+        session = await self.open_session(background, identity)
+        room = Room(session, self.config.serve, Departure(self.encoders, self.config.video), background)
+        room.forget = self.forget
+        self.rooms[room.id] = room
+        self.totals.opened += 1
+        log.info("a session was opened", extra={"session": room.id[:SHOWN], "source": "program"})
+        room.begin()
+        return room.speaker
 
     async def look_on(self, offer: Offer, name: str) -> web.Response:
         """One viewer more of a session that another has opened."""
@@ -107,24 +128,30 @@ class Visitors:
         await self.find(request.match_info["id"]).close()
         return web.json_response({"status": "ended"})
 
-    def find(self, name: str) -> Peer:
-        """The peer of an id; RequestError 404, or 410 with the reason for one that has ended."""
-        if name in self.peers:
-            return self.peers[name]
+    def find(self, name: str) -> Peer | Room:
+        """The peer or room of an id; RequestError 404, or 410 with the reason for one that has ended."""
+        found = self.peers.get(name) or self.rooms.get(name)
+        if found is not None:
+            return found
         if name in self.ended:
             raise RequestError(410, self.ended[name] or "the session has ended")
         raise RequestError(404, "there is no such session")
 
     @property
-    def hosts(self) -> list[Peer]:
-        """The peers that opened a session; the others look on."""
-        return [peer for peer in self.peers.values() if peer.host is None]
+    def hosts(self) -> list[Peer | Room]:
+        """All that opened a session; the other peers look on."""
+        return [*(peer for peer in self.peers.values() if peer.host is None), *self.rooms.values()]
 
-    def speaker(self, start: Start, authorised: bool) -> Speaker:
-        """The speaker that a program asks for; ProtocolError without the token or such a session."""
+    def check_program(self, start: Start, authorised: bool) -> None:
+        """ProtocolError without the token, where one is wanted."""
         token = read_token(self.config.serve)
         if token and not authorised and not is_token(start.token or "", token):
             raise ProtocolError("token", "a token is needed: Authorization: Bearer TOKEN, or in the start", fatal=True)
+
+    def speaker(self, start: Start, authorised: bool) -> Speaker:
+        """The speaker that a program asks for; ProtocolError without the token or such a session."""
+        self.check_program(start, authorised)
+        token = read_token(self.config.serve)
         hosts = {peer.id: peer for peer in self.hosts}  # who looks on has no say
         if start.session is None:
             if len(hosts) == 1 and (token or is_loopback(self.config.serve.host)):
@@ -135,8 +162,9 @@ class Visitors:
             raise ProtocolError("session", "there is no such session", fatal=True)
         return hosts[start.session].speaker
 
-    def forget(self, peer: Peer) -> None:
+    def forget(self, peer: Peer | Room) -> None:
         self.peers.pop(peer.id, None)
+        self.rooms.pop(peer.id, None)
         if peer.host is None:
             self.totals.keep(peer.stats(), peer.timings)
             log.info("a session has ended", extra={"session": peer.id[:SHOWN], "error": peer.error, **_numbers(peer)})
@@ -146,11 +174,11 @@ class Visitors:
 
     async def close(self, app: web.Application) -> None:
         self.sockets.close()
-        await asyncio.gather(*(peer.close() for peer in list(self.peers.values())))
+        await asyncio.gather(*(one.close() for one in [*self.rooms.values(), *self.peers.values()]))
         self.encoders.shutdown(wait=False)
 
 
-def _numbers(peer: Peer) -> dict[str, Any]:
+def _numbers(peer: Peer | Room) -> dict[str, Any]:
     """What is worth a line when a session ends."""
     stats = peer.stats()
     return {key: stats[key] for key in ("ticks", "skipped_pictures", "pictures_dropped", "late") if key in stats}

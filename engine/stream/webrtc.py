@@ -9,7 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from aiortc import (
@@ -35,6 +35,9 @@ from engine.stream.speaker import Speaker
 from engine.stream.uplink import VoiceInlet
 from engine.stream.wiring import attach, on_bandwidth_report, on_keyframe_request, stamp_reports
 
+if TYPE_CHECKING:
+    from engine.stream.room import Room
+
 STREAM_LABEL = "visema-synthetic"  # in the SDP: what comes is made by a machine
 WATCH_EVERY_S = 1.0
 CLOSE_TIMEOUT_S = 5.0
@@ -51,8 +54,9 @@ class Peer:
     """
 
     def __init__(
-        self, session: Session, offer: Offer, config: ServeSection, departure: Departure, host: "Peer | None" = None
-    ):
+        self, session: Session, offer: Offer, config: ServeSection, departure: Departure,
+        host: "Peer | Room | None" = None,
+    ):  # fmt: skip
         self.id = secrets.token_urlsafe(16)
         self.watch_id = secrets.token_urlsafe(16) if host is None else host.watch_id  # who has this may only look on
         self.session = session
@@ -70,6 +74,8 @@ class Peer:
         speaks = offer.source == "mic" and host is None
         self._microphone = VoiceInlet(self._hear if speaks else lambda samples: None)
         self.speaker = Speaker(session, self.id, always=offer.source == "program") if host is None else host.speaker
+        if host is None:
+            self.speaker.share(self.watch_id, lambda: len(departure.downlinks))
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
 

@@ -1,7 +1,8 @@
 // The page: states, controls and figures around one connection.
 
-import { Connection, Problem, ask, openMicrophone } from "./connection.js";
+import { Connection, Problem, ask, openMicrophone, token } from "./connection.js";
 import { Emotions } from "./emotions.js";
+import { copy, linkNote, watchLink } from "./share.js";
 
 const LOST_MS = 4000; // "disconnected" often heals; after this it is called lost
 const RETRY_MS = [1000, 2000, 4000, 8000];
@@ -41,6 +42,8 @@ function show(state, problem = "") {
   $("retry").hidden = state !== "failed";
   $("connect").textContent = { connected: "Disconnect", idle: "Connect", failed: "Connect" }[state] ?? "Cancel";
   $("sound").disabled = state !== "connected";
+  $("share").hidden = state !== "connected";
+  if (state !== "connected") $("shared").hidden = true;
   for (const input of document.querySelectorAll("#sources input, #people input")) input.disabled = !["idle", "failed"].includes(state);
   tellHint();
 }
@@ -182,6 +185,15 @@ function setMuted(muted) {
   tellHint();
 }
 
+/** The link stays to be seen, since not every browser lets it be copied. */
+async function share() {
+  const href = watchLink(connection.watch);
+  const copied = await copy(href);
+  const link = Object.assign(document.createElement("a"), { href, target: "_blank", rel: "noopener", textContent: href });
+  $("shared").replaceChildren(copied ? "Copied: " : "For others: ", link, ` ${linkNote(Boolean(token))}`);
+  $("shared").hidden = false;
+}
+
 /** Once a second: engine + network both ways + what the browser holds back before it shows a picture. */
 async function tellFigures() {
   if (!connection || document.body.dataset.state !== "connected") return;
@@ -208,6 +220,7 @@ $("controls").addEventListener("submit", (event) => {
 });
 $("retry").addEventListener("click", start);
 $("sound").addEventListener("click", () => setMuted(!$("video").muted));
+$("share").addEventListener("click", share);
 $("sources").addEventListener("change", tellHint);
 $("people").addEventListener("change", (event) => (identity = event.target.value));
 $("backgrounds").addEventListener("change", (event) => chooseBackground(event.target.value));

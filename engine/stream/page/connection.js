@@ -41,7 +41,7 @@ export async function openMicrophone() {
   }
 }
 
-const token = new URLSearchParams(location.hash.slice(1)).get("token"); // behind #: never sent, never logged
+export const token = new URLSearchParams(location.hash.slice(1)).get("token"); // behind #: never sent, never logged
 const allowed = token ? { Authorization: `Bearer ${token}` } : {};
 
 /** Ask the server, or a Problem with its words. */
