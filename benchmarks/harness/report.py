@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from benchmarks.harness.spans import Span, chrome_trace
 
+FILE_WIDTH = 160  # characters
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; background: #fff; max-width: 800px; margin: 2em auto; }
 h2 { margin-top: 2em; border-bottom: 1px solid #ddd; } h3 { font-size: 1em; margin: 1.6em 0 .3em; }
@@ -69,6 +70,8 @@ def print_result(result: Result) -> None:
     from rich.table import Table as Grid
 
     console = Console(highlight=False)
+    if not console.is_terminal:  # a file is as wide as its tables
+        console.width = FILE_WIDTH
     console.print(about(result.figures))
     for table in result.tables:
         grid = Grid(title=table.title, title_justify="left")
