@@ -181,10 +181,6 @@ def test_mixtures_lie_between():
     shares = gm.component_weights(torch.tensor([make_emotion({"happy": 1, "sad": 1}).weights]), torch.tensor([1.0]), 5)
     middle = gm.mix(means, shares.expand(3, -1))
     assert torch.allclose(middle, 0.5 * (means[:, HAPPY] + means[:, SAD]), atol=1e-6)
-    weak = gm.at_intensity(mapper(torch.randn(3, 4)), torch.tensor([0.0, 0.5, 1.0]), NEUTRAL)
-    full = gm.at_intensity(mapper(torch.zeros(1, 4)), torch.ones(1), NEUTRAL)
-    assert torch.allclose(weak.mean[0], weak.mean[0, NEUTRAL].expand(K, -1), atol=1e-6)
-    assert torch.allclose(full.log_variance, mapper(torch.zeros(1, 4)).log_variance, atol=1e-5)
     # what sampling and mixing with shared noise gives is what `mixed` says
     few = mapper(torch.randn(1, 4))
     drawn = gm.mix(few.sample(torch.randn(20_000, 1, 6)), shares.expand(20_000, -1))
@@ -205,6 +201,7 @@ def test_the_four_losses_reach_every_part():
     noise, felt = torch.randn(3, size.source + size.latent), (label, torch.tensor([0.45, 0.72, 1.0]))
     z, parts = generator.encode(values, heard, *felt, noise, ExpressionWeights())
     assert set(parts) == {"cond", "w", "emo", "label"} and all(part.shape == (3,) for part in parts.values())
+    assert (parts["label"][:2] == 0.0).all() and parts["label"][2] > 0.0  # weak ones are not pushed outwards
     past = generator.decoder.shifted(values, torch.zeros(3, dtype=torch.int64))
     said = generator.decode(past, z, heard, torch.zeros(3, dtype=torch.int64), 1, label)
     (said.square().mean() + sum(parts.values()).mean()).backward()

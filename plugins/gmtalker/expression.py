@@ -91,17 +91,15 @@ class ExpressionGenerator(nn.Module):
         q_w, q_z = self.posterior(scaled, speech)
         w = q_w.sample(noise[:, : self.size.source])
         z = q_z.sample(noise[:, self.size.source :])
-        components = self.mapper(w)
-        shares, label = gm.component_weights(weights, intensity, NEUTRAL), weights
+        mixture, shares = self.mapper(w), gm.component_weights(weights, intensity, NEUTRAL)
         if self.size.components == 1:
-            shares = label = torch.ones_like(intensity)[:, None]
-        mixture = gm.at_intensity(components, intensity, NEUTRAL)
-        pi = gm.responsibilities(z, mixture)
+            shares = torch.ones_like(intensity)[:, None]
+        pi, pure = gm.responsibilities(z, mixture), (shares.amax(-1) == 1.0).float()
         return z, {
-            "cond": losses.cond * gm.conditional_term(z, q_z, gm.mixed(components, shares)),
+            "cond": losses.cond * gm.conditional_term(z, q_z, gm.mixed(mixture, shares)),
             "w": losses.source * gm.source_term(q_w),
             "emo": losses.emotion * gm.emotion_term(pi),
-            "label": losses.label * gm.label_term(z, mixture, label),
+            "label": losses.label * pure * gm.label_term(z, mixture, shares),
         }
 
     @torch.no_grad()

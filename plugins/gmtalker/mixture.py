@@ -3,7 +3,9 @@
 Where the emotion label enters, the paper leaves open: eq. 8 and 9 alone would find clusters, but nobody could say
 which is happy. Here a labelled example's responsibilities are its label's (what the posterior of e is once e is seen),
 and a fourth term, the cross-entropy of the label under eq. 9, keeps the components apart. An emotion at intensity i is
-what eq. 12 makes of i parts of it and 1 - i parts of neutral; weak examples are held against those mixtures.
+what eq. 12 makes of i parts of it and 1 - i parts of neutral; weak and mixed examples are held against the Gaussian of
+their shares, and the fourth term leaves them alone: it would push them outwards, and half a smile when speaking would
+be less than half a smile.
 """
 
 from typing import NamedTuple
@@ -93,16 +95,6 @@ def mixed(components: Gaussian, shares: torch.Tensor) -> Gaussian:
     """The Gaussian (B, Z) of what `mix` makes of components (B, K, Z) that share their noise; shares (B, K)."""
     deviation = (shares[..., None] * torch.exp(0.5 * components.log_variance)).sum(1)
     return Gaussian((shares[..., None] * components.mean).sum(1), 2.0 * torch.log(deviation))
-
-
-def at_intensity(mixture: Gaussian, intensity: torch.Tensor, neutral: int) -> Gaussian:
-    """The Gaussians (B, K, Z) of emotions at an intensity (B,): those of eq. 12 between neutral and each."""
-    mean, deviation = mixture.mean, torch.exp(0.5 * mixture.log_variance)
-    if mean.shape[1] == 1:
-        return mixture
-    share = intensity[:, None, None]
-    mixed = (share * x + (1.0 - share) * x[:, neutral, None] for x in (mean, deviation))
-    return Gaussian(next(mixed), 2.0 * torch.log(next(mixed)))
 
 
 def component_weights(weights: torch.Tensor, intensity: torch.Tensor, neutral: int) -> torch.Tensor:
