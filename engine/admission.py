@@ -1,10 +1,10 @@
 """Whether one session more fits: by number, and by what the machine was measured to bear.
 
-One compute thread serves all sessions in turn. When their ticks cost more than there is time for, all of them become
-late, so the one that would be too many is refused, or shown with fewer pictures.
+One compute thread hears all sessions in one step and draws them in turn. When a tick of all of them costs more than
+there is time for, all become late, so the one that would be too many is refused, or shown with fewer pictures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.errors import SessionError
@@ -23,14 +23,22 @@ class Refused(SessionError):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Compute of one tick of one session. hear_ms: from sound to motion. draw_ms: its pictures."""
+    """Compute of a tick. hear_ms: from sound to motion, of all sessions together, by how many slots the step has,
+    ascending. draw_ms: the pictures of one session."""
 
-    hear_ms: float
+    hear_ms: Mapping[int, float]
     draw_ms: float
 
-    def load(self, interval: int) -> float:
-        """Share of the compute thread that a session takes which is drawn every `interval` ticks."""
-        return (self.hear_ms + self.draw_ms / interval) / TICK_MS
+    def load(self, intervals: Sequence[int]) -> float:
+        """Share of the compute thread that sessions take which are drawn every so many ticks, all heard together.
+
+        Sessions whose ticks come at different times are heard apart while there is time for it, and together as soon
+        as they have to wait: what counts is whether a tick of everybody fits into a tick.
+        """
+        if not intervals:
+            return 0.0
+        hear_ms = next((ms for slots, ms in self.hear_ms.items() if slots >= len(intervals)), 0.0)
+        return (hear_ms + sum(self.draw_ms / interval for interval in intervals)) / TICK_MS
 
 
 def admit(cost: Cost, open_intervals: Sequence[int], most_sessions: int, most_load: float, degrade: bool) -> int:
@@ -45,14 +53,14 @@ def admit(cost: Cost, open_intervals: Sequence[int], most_sessions: int, most_lo
         )
     if not open_intervals or not most_load:
         return 1
-    taken = sum(cost.load(interval) for interval in open_intervals)
     for interval in INTERVALS if degrade else INTERVALS[:1]:
-        if taken + cost.load(interval) <= most_load:
+        if cost.load([*open_intervals, interval]) <= most_load:
             return interval
     raise Refused(
         "busy",
-        f"this machine is busy: {len(open_intervals)} open sessions take {taken:.0%} of its compute, one more would "
-        f"make them late (serve.most_load = {most_load:g}); try again later, or choose a smaller render.size",
+        f"this machine is busy: {len(open_intervals)} open sessions take {cost.load(open_intervals):.0%} of its "
+        f"compute, one more would make them late (serve.most_load = {most_load:g}); try again later, "
+        "or choose a smaller render.size",
     )
 
 
@@ -63,8 +71,7 @@ def relieve(cost: Cost, intervals: Sequence[int], most_load: float) -> list[int]
         for wanted in INTERVALS:
             if wanted >= interval:
                 break
-            others = sum(cost.load(other) for k, other in enumerate(better) if k != i)
-            if not most_load or others + cost.load(wanted) <= most_load:
+            if not most_load or cost.load([*better[:i], wanted, *better[i + 1 :]]) <= most_load:
                 better[i] = wanted
                 break
     return better

@@ -25,7 +25,8 @@ async def _perform(config: Config, device: str | None, window: bool, camera: boo
     chosen = int(device) if device is not None and device.isdigit() else device
     microphone = MicrophoneSource(chosen)
     outputs = _open_outputs(config.render.size, window, camera)
-    engine = Engine(config)
+    alone = config.serve.model_copy(update={"max_sessions": 1})
+    engine = Engine(config.model_copy(update={"serve": alone}))
     try:
         engine.start()
         session = engine.open_session(config.engine.seed, loop=asyncio.get_running_loop())

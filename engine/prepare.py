@@ -17,7 +17,7 @@ from engine.render.warm import warm_up
 def main() -> None:
     """All that pictures, films with alpha and the plain quality need."""
     begun_s = time.monotonic()
-    Pipeline(Config())
+    Pipeline(Config(), sessions=Config().serve.max_sessions)
     scene = Scene(person(), background="black")
     for quality in ("live", "plain"):
         for alpha in (False, True):

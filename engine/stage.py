@@ -156,6 +156,11 @@ def tree_rebuilt(x: Tensors, leaves: Iterator[torch.Tensor]) -> Tensors:
     return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
 
 
+def with_slots(x: Tensors, slots: int) -> Tensors:
+    """The same inputs for another number of slots: those that are there, again and again."""
+    return tree_map(lambda leaf: leaf[torch.arange(slots) % leaf.shape[0]].clone(), x)
+
+
 def tree_stack(items: list[Tensors], dim: int) -> Tensors:
     """Stack equal trees along a new axis."""
     if isinstance(items[0], torch.Tensor):

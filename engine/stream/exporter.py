@@ -106,11 +106,12 @@ class Text:
 def expose(
     totals: Totals,
     stages: Mapping[str, Timings],
+    together: Histogram,
     sessions: Sequence[tuple[Mapping[str, Any], Mapping[str, Timings]]],
     gauges: Mapping[str, tuple[float, str]],
 ) -> str:
-    """The whole text. stages: timings of the pipeline's parts. sessions: stats and timings of the open ones.
-    gauges: further values with their meaning."""
+    """The whole text. stages: timings of the pipeline's parts. together: how many sessions shared each step. sessions:
+    stats and timings of the open ones. gauges: further values with their meaning."""
     text = Text()
     for name, (value, meaning) in gauges.items():
         text.gauge(f"visema_{name}", value, meaning)
@@ -123,9 +124,11 @@ def expose(
     for name, key, unit, meaning in COUNTERS:
         text.head(f"visema_{name}_total", "counter", meaning)
         text.value(f"visema_{name}_total", sums[key] * unit)
-    text.head("visema_stage_seconds", "histogram", "computing one tick of one session, by stage")
+    text.head("visema_stage_seconds", "histogram", "computing one tick; features and motion: of all due together")
     for stage, timings in stages.items():
         text.histogram("visema_stage_seconds", timings.histogram, stage=stage)
+    text.head("visema_batch_sessions", "histogram", "sessions whose ticks were heard in one step")
+    text.histogram("visema_batch_sessions", together, 1)
     for name, histogram in totals.histograms(timings for _, timings in sessions).items():
         text.head(f"visema_{name}_seconds", "histogram", HISTOGRAMS[name])
         text.histogram(f"visema_{name}_seconds", histogram)

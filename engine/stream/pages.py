@@ -63,16 +63,15 @@ class Pages:
 
     async def metrics(self, request: web.Request) -> web.Response:
         pipeline, peers, serve = self.engine.pipeline, self.visitors.hosts, self.config.serve
-        load = sum(self.engine.cost().load(peer.session.interval) for peer in peers)
         gauges = {
             "sessions": (len(peers), "open sessions"),
             "viewers": (len(self.visitors.peers), "connected viewers, of whom some look on at another's session"),
             "sessions_most": (serve.max_sessions, "sessions that may be open"),
             "programs": (len(self.visitors.sockets), "open WebSockets of programs"),
-            "load_ratio": (load, "share of the compute thread that the open sessions take"),
+            "load_ratio": (self.engine.load, "share of the compute thread that the open sessions take"),
             "waiting_ticks": (sum(peer.session.stats()["waiting_ticks"] for peer in peers), "ticks not computed yet"),
             "speech_queued_seconds": (sum(peer.speaker.queue.waiting for peer in peers) / VOICE_RATE_HZ, "to be said"),
         }
         sessions = [(peer.stats(), peer.timings) for peer in peers]
-        text = expose(self.visitors.totals, pipeline.timings, sessions, gauges)
+        text = expose(self.visitors.totals, pipeline.timings, self.engine.slots.due, sessions, gauges)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})

@@ -5,12 +5,13 @@ is; a stage does not know. The choice is made in one place, `make_executor`.
 """
 
 import importlib.util
+from collections.abc import Sequence
 from typing import get_args
 
 import torch
 
 from engine.errors import ConfigError, DeviceError
-from engine.stage import Stage, Tensors
+from engine.stage import Stage, Tensors, with_slots
 from engine.torchkit.openvino_graph import Precision
 
 PRECISIONS: dict[str, Precision] = {"openvino": "f32", "openvino-bf16": "bf16", "openvino-int8": "int8"}
@@ -40,16 +41,29 @@ def ears_executor(wanted: str) -> str:
     return "openvino-int8" if wanted == "auto" and name == "openvino" else name
 
 
-def make_executor(stage: Stage, name: str, example: Tensors) -> Stage:
-    """The stage as it will run. example: an input with the shapes and the number of slots of every step."""
+def batch_sizes(name: str, slots: int) -> tuple[int, ...]:
+    """The numbers of slots that a step for up to `slots` sessions is compiled for, ascending, the last is `slots`.
+
+    On a CPU the powers of two: an idle slot beside others costs a tenth of a step, so a batch is not filled up far
+    (measured in `engine.slots`). A graph has one shape, and a GPU hardly notices idle slots.
+    """
+    if name == "graph":
+        return (slots,)
+    powers = (1 << k for k in range(slots.bit_length()))
+    return (*(size for size in powers if size < slots), slots)
+
+
+def make_executor(stage: Stage, name: str, example: Tensors, sizes: Sequence[int] = ()) -> Stage:
+    """The stage as it will run. example: an input with the shapes of every step. sizes: the numbers of slots that
+    steps will have (none: that of the example)."""
     if name == "eager":
         return stage
     if name in PRECISIONS:
         from engine.torchkit.openvino_executor import OpenVino
 
-        return OpenVino(stage, example, PRECISIONS[name])
+        return OpenVino(stage, example, PRECISIONS[name], sizes)
     if name == "graph":
         from engine.torchkit.cuda_graph import CudaGraph
 
-        return CudaGraph(stage, example)
+        return CudaGraph(stage, with_slots(example, max(sizes)) if sizes else example)
     raise ConfigError(f"engine.executor = {name!r}; allowed: 'auto', {', '.join(map(repr, EXECUTORS))}")

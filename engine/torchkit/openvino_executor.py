@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from engine.kept import forget, kept_files, name_of
-from engine.stage import Stage, State, Tensors, tree_leaves, tree_map, tree_rebuilt
+from engine.stage import Stage, State, Tensors, tree_leaves, tree_map, tree_rebuilt, with_slots
 from engine.torchkit import openvino_graph
 from engine.torchkit.openvino_graph import Precision, store_weights
 from engine.torchkit.ring_cache import noted_writes
@@ -105,26 +105,53 @@ def _kept_model(traced: Any, inputs: list[torch.Tensor], precision: Precision) -
 
 
 class OpenVino(Stage):
-    """A stage compiled for one number of slots; other shapes raise.
+    """A stage compiled once for every number of slots in `sizes` (none: that of the example); other shapes raise.
 
     The state stays in torch tensors that the caller owns: each step hands them over without a copy and
     writes the new values back in place. Outputs are fresh tensors. precision: how weights are stored; what flows
     between layers stays fp32, and so do log-mels.
     """
 
-    def __init__(self, stage: Stage, example: Tensors, precision: Precision = "f32"):
-        import openvino
-
+    def __init__(self, stage: Stage, example: Tensors, precision: Precision = "f32", sizes: Sequence[int] = ()):
         self.stage = stage
         self.speak_for(stage)
-        leaves = [leaf.clone() for leaf in tree_leaves(example)]
+        sizes = sizes or (tree_leaves(example)[0].shape[0],)
+        self._compiled = {slots: _Compiled(stage, with_slots(example, slots), precision) for slots in sizes}
+
+    def init_state(self, slots: int) -> State:
+        self._for(slots)
+        return self.stage.init_state(slots)
+
+    def reset(self, state: Any, slot: int, seed: int = 0) -> None:
+        self.stage.reset(state, slot, seed)
+
+    def set_emotion(self, state: Any, slot: int, weights: Sequence[float], intensity: float) -> None:
+        self.stage.set_emotion(state, slot, weights, intensity)
+
+    def step(self, state: State, x: Tensors) -> Tensors:
+        given = tree_leaves(x)
+        return self._for(given[0].shape[0]).step(state, given)
+
+    def _for(self, slots: int) -> "_Compiled":
+        if slots not in self._compiled:
+            raise ValueError(f"compiled for {' or '.join(map(str, self._compiled))} slots, not {slots}")
+        return self._compiled[slots]
+
+
+class _Compiled:
+    """The step for one number of slots."""
+
+    def __init__(self, stage: Stage, example: Tensors, precision: Precision):
+        import openvino
+
+        leaves = tree_leaves(example)
         self.shapes = [leaf.shape for leaf in leaves]
-        self.slots = leaves[0].shape[0]
-        state = stage.init_state(self.slots)
+        slots = leaves[0].shape[0]
+        state = stage.init_state(slots)
         inputs = [tensor.clone() for _, tensor in state.tensors()] + leaves
         with torch.inference_mode(False), torch.no_grad():
             module = _Functional(stage, state, tree_map(torch.clone, example)).eval()
-            self._structure = tree_map(torch.clone, stage.step(stage.init_state(self.slots), example))
+            self._structure = tree_map(torch.clone, stage.step(stage.init_state(slots), example))
             traced = _trace(module, inputs)
         model, kept = _kept_model(traced, inputs, precision)
         config = {
@@ -140,21 +167,10 @@ class OpenVino(Stage):
         self._request = openvino.Core().compile_model(model, "CPU", config).create_infer_request()
         self._tensor = openvino.Tensor
         self._changed, self._rings = module.changed, module.rings
-        self._slot = np.arange(self.slots)[:, None]
+        self._slot = np.arange(slots)[:, None]
 
-    def init_state(self, slots: int) -> State:
-        if slots != self.slots:
-            raise ValueError(f"compiled for {self.slots} slots, not {slots}")
-        return self.stage.init_state(slots)
-
-    def reset(self, state: Any, slot: int, seed: int = 0) -> None:
-        self.stage.reset(state, slot, seed)
-
-    def set_emotion(self, state: Any, slot: int, weights: Sequence[float], intensity: float) -> None:
-        self.stage.set_emotion(state, slot, weights, intensity)
-
-    def step(self, state: State, x: Tensors) -> Tensors:
-        given = tree_leaves(x)
+    def step(self, state: State, given: list[torch.Tensor]) -> Tensors:
+        """One tick; given: the leaves of the input."""
         if [leaf.shape for leaf in given] != self.shapes:
             raise ValueError(f"compiled for inputs {self.shapes}, not {[leaf.shape for leaf in given]}")
         held = [tensor.numpy() for _, tensor in state.tensors()]
