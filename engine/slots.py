@@ -23,7 +23,7 @@ import torch
 from engine.metrics import Histogram, Timings
 from engine.stage import Stage, State
 
-FIXED = 8  # slots: what a step costs beside its slots, in slots; a range grows by no more to take in one more session
+FIXED = 8  # what a step costs beside its slots, in slots
 SIZES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 64.0)  # buckets of the histogram
 RECENT = 256  # steps of each size that `typical_ms` goes by
 Answer = torch.Tensor | Exception
@@ -50,9 +50,7 @@ class Slots:
     def step(self, given: Mapping[int, np.ndarray]) -> dict[int, Answer]:
         """One tick for these slots, and for no other: the answer (1, ...) of each, or what it raised.
 
-        given: float32 (width,) by slot.
-
-        After an exception the slot's state may be anything until it is reset.
+        given: float32 (width,) by slot. A slot whose step raised is fresh again.
         """
         answers: dict[int, Answer] = {}
         for slots in self._batches(sorted(given)):
@@ -71,15 +69,15 @@ class Slots:
         return {size: spent.percentiles()["p50"] for size, spent in self._spent.items()}
 
     def _batches(self, slots: list[int]) -> list[list[int]]:
-        """Which of the slots (ascending) to step together: neighbours, unless too many idle ones lie between."""
-        batches: list[list[int]] = []
-        for slot in slots:
-            batch = batches[-1] if batches else []
-            if batch and self._size(slot + 1 - batch[0]) <= self._size(batch[-1] + 1 - batch[0]) + FIXED:
-                batch.append(slot)
-            else:
-                batches.append([slot])
-        return batches
+        """Which of the slots (ascending) to step together: what costs least, all that is between them included."""
+        best: list[tuple[int, list[list[int]]]] = [(0, [])]  # for the first few of them: cost in slots, batches
+        for stop in range(1, len(slots) + 1):
+            best.append(min(
+                (best[start][0] + FIXED + self._size(slots[stop - 1] + 1 - slots[start]),
+                 [*best[start][1], slots[start:stop]])
+                for start in range(stop)
+            ))  # fmt: skip
+        return best[-1][1]
 
     def _size(self, span: int) -> int:
         return next(size for size in self.sizes if size >= span)
@@ -89,19 +87,21 @@ class Slots:
         first, size = min(given), self._size(max(given) + 1 - min(given))
         begin = min(first, self.count - size)
         end = begin + size
-        for slot, x in given.items():
-            self._given[slot].copy_(torch.from_numpy(x))
         if size > 1:
             for own, kept in self._pairs:
                 kept[begin:end].copy_(own[begin:end])
         state, x = self._range(begin, end)
+        x.zero_()
         try:
+            for slot, sound in given.items():
+                self._given[slot].copy_(torch.from_numpy(sound))
             with self._spent[size].measure():
                 answer = self.stage.step(state, x)
         except Exception as error:
             if size > 1:
                 self._put_back(range(begin, end))
             if len(given) == 1:
+                self.stage.reset(self.state, first)  # what made it fail is not to meet anybody again
                 return {first: error}
             return {slot: result for slot, x in given.items() for slot, result in self._step({slot: x}).items()}
         self.due.add(len(given))

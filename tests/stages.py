@@ -116,10 +116,12 @@ def _lively() -> Stage:
 
 def _voice_to_motion() -> Stage:
     from engine.features import load_encoder
+    from engine.hearing import Hearing
+    from engine.metrics import Timings
 
     encoder, lively = load_encoder(), _lively()
     encoder.ask(lively.needs)
-    return Chain(_loudness(), encoder, lively)
+    return Hearing(Chain(_loudness(), encoder), lively, {part: Timings() for part in ("features", "motion")})
 
 
 def _head() -> Stage:

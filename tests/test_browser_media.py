@@ -9,7 +9,7 @@ import pytest
 
 from engine.frames import AudioTick, FaceMotion, Image, Moment
 from engine.motion import layout
-from engine.pipeline import Performer
+from engine.presenter import Presenter
 from engine.session import Engine
 from tests.peers import make_config
 from tests.test_browser import CHROMIUM, browser, page, see, until, url  # noqa: F401  (fixtures)
@@ -23,7 +23,7 @@ LIGHT = """() => {
 }"""
 
 
-def show_loudness(self: Performer, tick: AudioTick, draw: bool = True) -> Moment:
+def show_loudness(self: Presenter, heard: object, tick: AudioTick, heard_ns: int, draw: bool = True) -> Moment:
     """A stand-in for the pipeline: a patch as bright as the voice is loud."""
     rgb = np.full((SIZE, SIZE, 3), 40, np.uint8)
     rgb[40:56, 16:48] = 40 + 200 * min(1.0, 2 * float(np.abs(tick.voice).max()))
@@ -35,7 +35,7 @@ def show_loudness(self: Performer, tick: AudioTick, draw: bool = True) -> Moment
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Performer, "step", show_loudness)
+        patch.setattr(Presenter, "show", show_loudness)
         engine = Engine(make_config(max_sessions=1))
         engine.start()
         yield engine

@@ -33,8 +33,8 @@ def push(session: Session, voice: np.ndarray) -> None:
         session.push(AudioBlock(voice[start : start + BLOCK, None], 48_000, 0))
 
 
-def advance(session: Session) -> None:
-    while session.advance():
+def advance(engine: Engine) -> None:
+    while engine.turn():
         pass
 
 
@@ -53,14 +53,14 @@ def test_nothing_is_heard_after_an_interrupt_and_speech_goes_on_later(engine, wh
     async def scene():
         session = engine.open_session(seed=1)
         push(session, VOICE[: (blocks - 10) * BLOCK])
-        advance(session)
+        advance(engine)
         moments = await take(session)
         tail = VOICE[(blocks - 10) * BLOCK : blocks * BLOCK]
         push(session, tail)
         if where == "waiting as ticks":
-            session._rechunk()
+            session._intake.rechunk()
         elif where != "waiting as sound":
-            advance(session)
+            advance(engine)
         if where == "gone":
             moments += await take(session)
         out = session.hush()
@@ -68,7 +68,7 @@ def test_nothing_is_heard_after_an_interrupt_and_speech_goes_on_later(engine, wh
         push(session, np.zeros(GAP * BLOCK, np.float32))
         push(session, VOICE[: 25 * BLOCK])
         session.finish()
-        advance(session)
+        advance(engine)
         moments += await take(session)
         return out, moments
 

@@ -29,6 +29,7 @@ class Scene:
         self.clock = ManualClock(10**9)
         self.answers: list[dict[str, Any]] = []
         self.voice: list[np.ndarray] = []
+        self.engine = engine
         self.session = engine.open_session(seed=1)
         self.speaker = Speaker(self.session, always=True)
         self.link = Link(lambda start: self.speaker, self.answers.append, ServeSection(**limits), clock=self.clock)
@@ -51,7 +52,7 @@ class Scene:
         for _ in range(ms // step_ms):
             self.clock.advance_ms(step_ms)
             self.speaker.advance(self.clock.now_ns())
-            while computes and self.session.advance():
+            while computes and self.engine.turn():
                 pass
             for _ in range(len(self.session.moments)):
                 self.voice.append((await self.session.moments.get()).audio.voice)

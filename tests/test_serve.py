@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 
 from engine.config import VideoSection
-from engine.pipeline import Performer
+from engine.presenter import Presenter
 from engine.stream.encode import PictureEncoder
 from engine.stream.sample import load_sample
 from tests.peers import SIZE, Viewer, make_config, request, serving, until
@@ -217,15 +217,15 @@ def test_an_error_in_a_stage_ends_that_session_and_says_why(engine, monkeypatch)
             sound, broken = Viewer(url), Viewer(url)
             assert await sound.connect() == 200 and await broken.connect() == 200
             await asyncio.gather(sound.see(3), broken.see(3))
-            mine = engine.sessions[-1]._performer
-            step = Performer.step
+            mine = engine.sessions[-1]._presenter
+            show = Presenter.show
 
             def fail(self, *given, **named):
                 if self is mine:
                     raise RuntimeError("the lips fell off")
-                return step(self, *given, **named)
+                return show(self, *given, **named)
 
-            monkeypatch.setattr(Performer, "step", fail)
+            monkeypatch.setattr(Presenter, "show", fail)
             await until(lambda: len(engine.sessions) == 1, "the end of the broken session")
             await sound.see(5)
             status, why = await request("GET", f"{url}/session/{broken.id}")

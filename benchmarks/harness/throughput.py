@@ -20,7 +20,7 @@ from engine.frames import TICK_MS, VOICE_RATE_HZ
 from engine.session import Engine
 from engine.stream.sample import BLOCK_SAMPLES, load_sample
 
-MOST = 64
+MOST = 16  # the engine makes room, and steps of every size, for so many
 SETTLE_S = 2.0  # at most a quarter of a run
 STRICT_PERCENT = 100.0
 
