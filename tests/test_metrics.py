@@ -75,6 +75,7 @@ def test_counts_grow_and_outlive_their_session(engine):
                 assert during[f'visema_stage_seconds_count{{stage="{stage}"}}'] >= 1
                 infinite = during[f'visema_stage_seconds_bucket{{stage="{stage}",le="+Inf"}}']
                 assert infinite == during[f'visema_stage_seconds_count{{stage="{stage}"}}']
+            assert during['visema_batch_sessions_bucket{le="1"}'] == during["visema_batch_sessions_count"] >= 8
             assert during["visema_av_offset_seconds_count"] == 1
             assert during['visema_av_offset_seconds_bucket{le="-0.03"}'] == 0
             assert during['visema_av_offset_seconds_bucket{le="-0.015"}'] == 1
