@@ -74,3 +74,6 @@ def judge_changes(evidence: Evidence, scenes: Sequence[Scene], actor: Actor, end
     evidence.add("largest_step" + end, most, len(changed))
     evidence.add(f"largest_step_unit{end}", layout.EXPRESSION[which], len(changed))
     evidence.add(f"largest_step_steady{end}", largest_step(calm, usual)[0], len(calm))
+    for name, clips in (("median", changed), ("steady_median", calm)):
+        each = [largest_step([clip], usual)[0] for clip in clips]
+        evidence.add(f"largest_step_{name}{end}", float(np.median(each)), len(each))

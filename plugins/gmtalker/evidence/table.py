@@ -21,6 +21,8 @@ ROWS = (
     ("... path over straight line", "eppl_detour", ""),
     ("Largest step of a change, p99 of speech", "largest_step", "<= 3"),
     ("... of steady speech", "largest_step_steady", ""),
+    ("... of the median change", "largest_step_median", ""),
+    ("... of the median clip of steady speech", "largest_step_steady_median", ""),
     ("Closure recall, all emotions", "closure_recall", ""),
     ("... of the worst emotion", "closure_recall_worst", ">= 0.87"),
     ("Labiodental recall", "labiodental_recall", ""),
