@@ -18,7 +18,7 @@ class Evidence:
     def add(self, name: str, value: Any, n: int) -> None:
         """One figure; value: a number, or numbers by name. nan counts as not measured."""
         if isinstance(value, float) and not math.isfinite(value):
-            self.leave_out(name, "nothing to measure it on: take more --clips")
+            self.leave_out(name, "nothing among so few samples to measure it on: take more")
             return
         self.figures[name] = {"value": _rounded(value), "n": int(n)}
 

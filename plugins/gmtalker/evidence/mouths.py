@@ -53,8 +53,8 @@ def judge_lips(evidence: Evidence, prompts: Sequence[Scene], actor: Actor, tell:
         by_emotion[name] = {rate: found[rate] for rate in RATES}
     pooled, performed = lip_figures(every), lip_figures(mouths([scene.performed() for scene in prompts]))
     for rate, counted in RATES.items():
-        n, n_performed = (int(found[counted]) if counted else len(prompts) for found in (pooled, performed))
-        evidence.add(rate, pooled[rate], n if counted else len(every))
-        evidence.add(f"{rate}_worst", WORST[rate](row[rate] for row in by_emotion.values()), n // K or 1)
-        evidence.add(f"{rate}_reference", performed[rate], n_performed)
+        n = int(performed[counted]) if counted else len(prompts)  # of every emotion, and of the performances
+        evidence.add(rate, pooled[rate], n * K)
+        evidence.add(f"{rate}_worst", WORST[rate](row[rate] for row in by_emotion.values()), n)
+        evidence.add(f"{rate}_reference", performed[rate], n)
     evidence.add("lips_by_emotion", by_emotion, len(every))

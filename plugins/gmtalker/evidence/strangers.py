@@ -69,6 +69,8 @@ def judge_pictures(
 
 
 def _apex(motion: np.ndarray) -> int:
-    """The tick with open lids and a shut jaw whose face differs most from rest."""
-    size = np.linalg.norm(motion[:, : layout.E], axis=1) - 3.0 * motion[:, layout.INDEX["jawOpen"]]
-    return int(np.argmax(np.where(motion[:, layout.BLINK].max(1) < 0.3, size, -9.0)))
+    """The tick with open lids where the display is fullest, as `performers.look` chooses it."""
+    display = motion[:, : layout.E].copy()
+    display[:, [layout.INDEX[name] for name in ("jawOpen", "mouthFunnel", "mouthPucker", "mouthClose")]] = 0.0
+    score = np.linalg.norm(display, axis=1) + 0.5 * motion[:, layout.INDEX["jawOpen"]]
+    return int(np.argmax(np.where(motion[:, layout.BLINK].max(1) < 0.15, score, -1.0)))
