@@ -101,7 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
                         "the page, report.html")  # fmt: skip
     parser.add_argument("--trace", metavar="FILE.json", help="write who worked when, for chrome://tracing")
     parser.add_argument("--seconds", type=float, metavar="N", help="of talk in each part (each has its own default)")
-    parser.add_argument("--quick", action="store_true", help="shorter defaults: all in about a quarter of an hour")
+    parser.add_argument("--quick", action="store_true", help="shorter defaults: all in about 25 minutes")
     parser.add_argument("--skip", action="append", default=[], metavar="NAME", choices=(*BENCHMARKS, *PARTS),
                         help="all: leave one out; repeatable")  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="leave Chromium out")

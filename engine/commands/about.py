@@ -12,8 +12,8 @@ def add_bench(commands) -> None:
     """`visema bench render`; the other benchmarks have options of their own (`apart`)."""
     bench = add(commands, "bench", "latency, interrupts, drift, speed, lips, measured here", _bench, make_picture())
     bench.add_argument("what", metavar="WHAT", choices=("render",),
-                       help="render; with options of their own: encoder, quality, latency, interrupt, drift, "
-                            "throughput, soak, network, baselines, all (`visema bench latency --help`)")
+                       help="render; with options of their own: encoder, quality, latency, lookahead, interrupt, "
+                            "drift, throughput, soak, network, baselines, all (`visema bench latency --help`)")
     bench.add_argument("--json", metavar="FILE.json", help="write the figures")
     bench.add_argument("--pictures", type=int, default=100, metavar="N", help="how many are drawn (default 100)")
     bench.add_argument("--threads", type=int, metavar="N", help="that draw (default: render.threads)")
