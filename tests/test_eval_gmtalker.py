@@ -41,7 +41,7 @@ def corpus(tmp_path_factory) -> Path:
     rows = []
     for n, split in enumerate(("train", "train", "test", "test")):
         phones, at = [], 0.0
-        for k in range(6):
+        for k in range(8):
             for name, seconds in (("AA", 0.3), ("B", 0.08), ("sil", 0.12)) if k else (("sil", 0.3),):
                 phones.append([name, round(at, 3), round(at + seconds, 3)])
                 at += seconds

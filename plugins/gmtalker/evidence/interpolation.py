@@ -22,8 +22,8 @@ from plugins.gmtalker.evidence.scenes import Scene, one_hot
 from plugins.gmtalker.evidence.streaming import Actor, Line, stream
 
 MOMENTS = (0.35, 0.5, 0.65, 0.8)  # of a clip, at which faces are compared
-CHANGE_AT = 0.4  # of a clip
-LEAST_CHANGE_S = 1.5  # that a clip goes on after a change
+CHANGE_AT = 0.3  # of a clip
+LEAST_CHANGE_S = 2.4  # that a clip goes on after a change, which takes two seconds
 
 
 def judge_interpolation(
