@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from aiohttp.test_utils import TestServer
 
+from engine.config import Config
 from engine.motion.emotion import EMOTIONS
 from engine.session import Engine
 from engine.stream.sample import load_sample
@@ -66,12 +67,17 @@ CORNER = """() => {
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    config = make_config(max_sessions=1)
+    config = make_config(max_sessions=2)
     config = config.model_copy(update={"render": config.render.model_copy(update={"size": SIZE})})
     engine = Engine(config)
     engine.start()
+    engine.config = allow(config, 1)
     yield engine
     engine.close()
+
+
+def allow(config: Config, sessions: int) -> Config:
+    return config.model_copy(update={"serve": config.serve.model_copy(update={"max_sessions": sessions})})
 
 
 @contextmanager
@@ -255,8 +261,7 @@ def test_a_full_server_is_explained_and_a_lost_connection_comes_back(page, url, 
 
 
 def test_two_pages_at_once(page, browser, url, engine, monkeypatch):
-    serve = engine.config.serve.model_copy(update={"max_sessions": 2})
-    monkeypatch.setattr(engine, "config", engine.config.model_copy(update={"serve": serve}))
+    monkeypatch.setattr(engine, "config", allow(engine.config, 2))
     other = browser.new_page()
     page.goto(f"{url}?autostart=sample&background=%2300ff00")
     other.goto(f"{url}?autostart=mic&background=%23ff0000&identity=omar")

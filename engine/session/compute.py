@@ -78,7 +78,8 @@ class Engine:
         with self._lock:
             intervals = [session.interval for session in self.sessions]
             degrade = serve.when_busy == "degrade"
-            interval = admit(self.cost(), intervals, self.slots.count, serve.most_load, degrade)
+            most = min(serve.max_sessions, self.slots.count)
+            interval = admit(self.cost(), intervals, most, serve.most_load, degrade)
             self._opened += 1
             chosen = self.config.engine.seed + self._opened - 1 if seed is None else seed
             session = Session(self, self._free[0], chosen, background, identity, loop)
