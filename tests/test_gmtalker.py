@@ -123,6 +123,24 @@ def test_an_emotion_glides_to_its_goal():
     assert state.mix[0, NEUTRAL] == 1.0 and state.goal[0, NEUTRAL] == 1.0
 
 
+def test_what_speech_hardly_moves_never_leaps():
+    """However wild the decoder: units of `glide` keep to their speed from rest on, and lips stay quick."""
+    stage, heard = tiny_motion(0), speech(1, 40, 1)
+    stage.expression.mean.fill_(0.5)
+    stage.expression.deviation.fill_(0.4)
+    state = stage.init_state(1)
+    said = [torch.zeros(layout.E)]
+    for t in range(40):
+        if t == 20:
+            stage.set_emotion(state, 0, make_emotion({"angry": 1}).weights, 1.0)
+        said.append(stage.step(state, tree_map(lambda v, t=t: v[:, t], heard))[0, : layout.E])
+    steps = torch.stack(said).diff(dim=0).abs().amax(0)
+    bound = stage.glide.fastest < 1.0
+    assert bound.sum() == 25 and (steps[bound] <= stage.glide.fastest[bound] + 1e-6).all()
+    assert steps[layout.INDEX["browInnerUp"]] > 0.5 * stage.glide.fastest[layout.INDEX["browInnerUp"]]
+    assert steps[layout.INDEX["jawOpen"]] > 0.2
+
+
 def test_the_emotion_changes_the_face_and_not_the_neighbour():
     stage, heard = tiny_motion(0), speech(2, 30, 1)
     plain = laws._steps(stage, laws._fresh(stage, heard), heard, 0, 30)

@@ -21,7 +21,7 @@ GATE_LOW, GATE_HIGH = (0.44, 0.08), (0.68, 0.34)
 RELEASE = 0.7  # most that a gate lets go in one tick
 # Of what an emotion does to the mouth, so much stays while lips are shut or bitten; all else of the face stays wholly.
 EMOTION_KEEP = {
-    "mouthSmile": 0.8, "mouthDimple": 0.8, "mouthStretch": 0.6, "mouthShrugLower": 0.7, "mouthShrugUpper": 0.6,
+    "mouthSmile": 0.8, "mouthDimple": 1.0, "mouthStretch": 0.6, "mouthShrugLower": 0.7, "mouthShrugUpper": 0.6,
     "mouthPress": 1.0, "mouthRollLower": 0.8, "mouthRollUpper": 0.8, "mouthUpperUp": 0.45, "mouthFunnel": 0.2,
     "lipUpperRaise": 0.4,
 }  # fmt: skip

@@ -24,6 +24,7 @@ from engine.torchkit.coupling import FlowState
 from engine.torchkit.noise import NoiseStreams, draw, init_streams, normal, seed_streams, uniform
 from plugins.gmtalker.decoder import MOST_AHEAD, DecoderState
 from plugins.gmtalker.expression import ExpressionGenerator
+from plugins.gmtalker.glide import Glide
 from plugins.gmtalker.head_motion import MotionGenerator
 from plugins.gmtalker.lips import LipGates
 from plugins.gmtalker.mixture import component_weights, mix
@@ -42,6 +43,7 @@ class GMTalkerState(State):
     """seed: int64 (S,); noise: of the head's latents; expression, head: decoders; flow: of the latents;
     components: (S, K, Z) this session's z of every emotion;
     goal, near, mix: (S, K) shares of the emotions: where to, the first and the second average on the way;
+    face: (S, E) coefficients of the last tick, before the lips' gates; a session begins at rest;
     held: (S, 2) how far the lips were shut and bitten in the last tick; floor: (S,) level between words, dBFS."""
 
     seed: torch.Tensor
@@ -53,6 +55,7 @@ class GMTalkerState(State):
     goal: torch.Tensor
     near: torch.Tensor
     mix: torch.Tensor
+    face: torch.Tensor
     held: torch.Tensor
     floor: torch.Tensor
 
@@ -74,7 +77,7 @@ class GMTalkerMotion(nn.Module, Stage):
         super().__init__()
         if lookahead > MOST_AHEAD:
             raise ConfigError(f"gmtalker looks at most {MOST_AHEAD} ticks ahead, not {lookahead}")
-        self.expression, self.head, self.lips = expression, head, LipGates()
+        self.expression, self.head, self.glide, self.lips = expression, head, Glide(), LipGates()
         self.lookahead, self.made_for, self.performer = lookahead, made_for, performer
         # pose and gaze grow with life; lids never shut twice
         self.register_buffer("life", torch.tensor([life] * 10 + [min(life, 1.0)] * 2), persistent=False)
@@ -100,6 +103,7 @@ class GMTalkerMotion(nn.Module, Stage):
             goal=share.clone(),
             near=share.clone(),
             mix=share.clone(),
+            face=torch.zeros(slots, layout.E),
             held=torch.zeros(slots, 2),
             floor=torch.full((slots,), FIRST_FLOOR_DB),
         )
@@ -133,6 +137,8 @@ class GMTalkerMotion(nn.Module, Stage):
         values = generator.coefficients(
             generator.decoder.step(state.expression, z, x, self.lookahead, condition)
         ).clamp(0.0, LARGEST)
+        values = self.glide(values, state.face)
+        state.face.copy_(values)
         state.floor.copy_(next_floor(state.floor, x.loudness_db))
         phones, gestures = (x.side[name][..., self.lookahead, :] for name in self.needs)
         gates = self.lips.gates(phones, gestures, noise_of(state.floor))
