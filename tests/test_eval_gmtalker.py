@@ -65,7 +65,8 @@ def weights(tmp_path_factory) -> Path:
     made_for, width = fingerprint(encoder), encoder.width
     torch.manual_seed(0)
     priors: tuple[tuple[str, Prior], ...] = (
-        ("expression", "mixture"), ("expression-one_gaussian", "gaussian"), ("expression-one_hot", "onehot"),
+        ("expression", "mixture"), ("expression-one_gaussian", "gaussian"),
+        ("expression-labelled_gaussian", "labelled"), ("expression-one_hot", "onehot"),
     )  # fmt: skip
     for name, prior in priors:
         face = ExpressionGenerator(choose_size("tiny", prior).expression, width, len(SPEAKERS))

@@ -57,7 +57,7 @@ class ExpressionGenerator(nn.Module):
         super().__init__()
         self.size = size
         latent = 0 if size.prior == "onehot" else size.latent
-        condition = 0 if size.prior == "mixture" else K
+        condition = K if size.prior in ("labelled", "onehot") else 0
         self.decoder = AutoregressiveDecoder(
             size.decoder, size.values, latent, content, speakers, condition, dropout
         )

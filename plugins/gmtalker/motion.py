@@ -131,9 +131,9 @@ class GMTalkerMotion(nn.Module, Stage):
     def _face(self, state: GMTalkerState, x: SpeechFeatures) -> torch.Tensor:
         generator, size = self.expression, self.expression.size
         z = None if size.prior == "onehot" else mix(state.components, state.mix[:, : size.components])
-        if size.prior == "gaussian":
+        if size.components == 1:
             z = state.components[:, 0]
-        condition = state.mix if size.prior != "mixture" else None
+        condition = state.mix if generator.decoder.take_condition is not None else None
         values = generator.coefficients(
             generator.decoder.step(state.expression, z, x, self.lookahead, condition)
         ).clamp(0.0, LARGEST)

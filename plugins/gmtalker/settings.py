@@ -1,17 +1,19 @@
 """What a training of GMTalker is told: a TOML file of `configs/`, or one's own, and `--set key=value`.
 
-Ablations of the paper are configurations: `prior = "gaussian"` (one Gaussian instead of the mixture),
-`prior = "onehot"` (no latent, a label for the decoder), `flow = false`, `pretrain_minutes = 0`.
+Ablations are configurations: `prior = "gaussian"` (the paper's: one Gaussian instead of the mixture, so that no latent
+is any emotion's), `prior = "labelled"` (the same with a label for the decoder), `prior = "onehot"` (no latent, a label
+for the decoder), `flow = false`, `pretrain_minutes = 0`.
 """
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
 from engine.config import Section
 from engine.errors import ConfigError
+from plugins.gmtalker.sizes import Prior
 
 FOLDER = Path(__file__).with_name("configs")
 
@@ -20,7 +22,7 @@ class Settings(Section):
     """All keys, with the defaults of `configs/small.toml`."""
 
     size: str = Field(default="small", description="small, paper or tiny; see `sizes`")
-    prior: Literal["mixture", "gaussian", "onehot"] = "mixture"
+    prior: Prior = "mixture"
     flow: bool = True
     seed: int = Field(default=0, ge=0)
     # examples

@@ -11,7 +11,7 @@ from engine.errors import ConfigError
 from engine.motion import layout
 from engine.motion.emotion import K
 
-Prior = Literal["mixture", "gaussian", "onehot"]
+Prior = Literal["mixture", "gaussian", "labelled", "onehot"]  # what they are: settings.py
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def choose_size(name: str, prior: Prior = "mixture", flow: bool = True, content:
     if name not in SIZES:
         raise ConfigError(f"there is no size {name!r} of gmtalker; there are {', '.join(SIZES)}")
     size = SIZES[name]
-    components = 1 if prior == "gaussian" else size.expression.components
+    components = 1 if prior in ("gaussian", "labelled") else size.expression.components
     return replace(
         size,
         expression=replace(size.expression, prior=prior, components=components),

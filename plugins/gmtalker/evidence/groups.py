@@ -19,6 +19,9 @@ from plugins.gmtalker.evidence.streaming import Actor, load_actor
 # ending of a figure -> the file it needs, and the training that writes it
 FACES = {
     "_single_gaussian": ("expression-one_gaussian", "gmtalker.expression --config one_gaussian"),
+    "_labelled_gaussian": (
+        "expression-labelled_gaussian", "gmtalker.expression --config labelled_gaussian"
+    ),
     "_one_hot": ("expression-one_hot", "gmtalker.expression --config one_hot"),
 }
 HEADS = {
