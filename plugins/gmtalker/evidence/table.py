@@ -42,8 +42,10 @@ ROWS = (
 )
 BESIDE = {  # what stands beside a figure: endings that are tried in order, and what they are called
     "reference": ("_reference", "_wanted"),
-    "ablations": ("_single_gaussian", "_labelled_gaussian", "_one_hot", "_no_flow", "_no_pretraining", "_no_emn", "_input"),
-}
+    "ablations": (
+        "_single_gaussian", "_labelled_gaussian", "_one_hot", "_no_flow", "_no_pretraining", "_no_emn", "_input",
+    ),
+}  # fmt: skip
 
 
 def read(paths: Sequence[Path]) -> dict:
