@@ -6,10 +6,13 @@ import pytest
 
 from engine.config import VideoSection, parse_config
 from engine.errors import ConfigError
+from engine.stream import libvpx
 from engine.stream.bitrate import LEAST, begin_steering, steer
 from engine.stream.encode import SOONER_KEYFRAME_S, PictureEncoder, fitting_bit_rate
 from engine.stream.encoders import RECIPES, SOFTWARE, choose_recipe, works
+from engine.stream.libvpx import VpxError
 from engine.stream.pacing import BURST_NS, LEAST_PACE, MS, PACE, pace_packet
+from engine.stream.vpx import check_steering
 
 SIZE = 256
 FPS = 25
@@ -35,11 +38,11 @@ def encode(encoder: PictureEncoder, count: int, rates: dict[int, int]) -> tuple[
     return bits, whole
 
 
-@pytest.mark.parametrize("preset", ["ultrafast", "superfast"])
-def test_a_rate_changes_without_a_keyframe(preset):
-    encoder = PictureEncoder("H264", SIZE, SIZE, VideoSection(encoder="libx264", preset=preset, bitrate_kbps=1_000))
+@pytest.mark.parametrize("codec, preset", [("H264", "ultrafast"), ("H264", "superfast"), ("VP8", "ultrafast")])
+def test_a_rate_changes_without_a_keyframe(codec, preset):
+    encoder = PictureEncoder(codec, SIZE, SIZE, VideoSection(encoder="libx264", preset=preset, bitrate_kbps=1_000))
     context = encoder._context
-    rates = {0: 1_000_000, 60: 300_000, 120: 4_000_000, 180: 1_000_000}
+    rates = {0: 1_000_000, 60: 300_000, 120: 3_000_000, 180: 1_000_000}
     bits, whole = encode(encoder, 240, rates)
     assert whole == [0] and encoder._context is context
     for begin, rate in rates.items():
@@ -47,8 +50,21 @@ def test_a_rate_changes_without_a_keyframe(preset):
         assert 0.6 * rate <= settled <= 1.25 * rate, f"{rate} from picture {begin} on"
 
 
-def test_vp8_takes_another_rate_with_its_next_keyframe():
+@pytest.fixture
+def no_libvpx(monkeypatch):
+    """As where libvpx is not found beside FFmpeg."""
+    tries = libvpx.load_library, check_steering, works
+    monkeypatch.setattr(libvpx, "library_paths", lambda: ["/nowhere/libvpx.so"])
+    for tried in tries:
+        tried.cache_clear()
+    yield
+    for tried in tries:
+        tried.cache_clear()
+
+
+def test_vp8_through_ffmpeg_takes_another_rate_with_its_next_keyframe(no_libvpx):
     encoder = PictureEncoder("VP8", SIZE, SIZE, VideoSection(bitrate_kbps=1_000))
+    assert encoder.name == "libvpx"
     bits, whole = encode(encoder, 200, {20: 300_000})
     soon = SOONER_KEYFRAME_S * FPS
     assert len(whole) == 2 and 20 <= whole[1] <= 20 + soon
@@ -85,17 +101,18 @@ def test_what_does_not_work_here_is_passed_over():
             assert choose_recipe("H264", VideoSection(encoder=recipe.name)).name == "libx264"
     best = choose_recipe("H264", VideoSection())
     assert works(best) and best == next(recipe for recipe in RECIPES if works(recipe))
-    assert choose_recipe("VP8", VideoSection(encoder="h264_nvenc")).name == "libvpx"
+    assert choose_recipe("VP8", VideoSection(encoder="h264_nvenc")).name in ("libvpx-direct", "libvpx")
 
 
-def test_an_encoder_that_gives_up_is_replaced(monkeypatch):
+@pytest.mark.parametrize("codec, reason", [("H264", av.FFmpegError(5, "the card fell out")), ("VP8", VpxError("full"))])
+def test_an_encoder_that_gives_up_is_replaced(monkeypatch, codec, reason):
     class Broken:
         bit_rate = 0
 
         def encode(self, picture):
-            raise av.FFmpegError(5, "the card fell out")
+            raise reason
 
-    encoder = PictureEncoder("H264", SIZE, SIZE, VideoSection(encoder="libx264"))
+    encoder = PictureEncoder(codec, SIZE, SIZE, VideoSection(encoder="libx264"))
     encode(encoder, 3, {})
     encoder._context = Broken()
     monkeypatch.setitem(SOFTWARE, "H264", "libvpx")  # as if libx264 were hardware, and this what never fails

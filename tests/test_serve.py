@@ -155,7 +155,7 @@ def test_vp8_where_it_is_wanted(engine):
             assert await viewer.connect() == 200
             await viewer.see(10)
             _, stats = await request("GET", f"{url}/session/{viewer.id}")
-            assert (stats["codec"], stats["encoders"], stats["bitrate_kbps"]) == ("VP8", ["libvpx"], 400)
+            assert (stats["codec"], stats["encoders"], stats["bitrate_kbps"]) == ("VP8", ["libvpx-direct"], 400)
             assert np.abs(viewer.pictures[-1][1][4, 4].astype(int) - (32, 64, 96)).max() <= 12
             await viewer.close()
 

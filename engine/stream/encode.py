@@ -16,6 +16,7 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from engine.config import VideoSection
 from engine.frames import FPS, VOICE_RATE_HZ, VOICE_TICK_SAMPLES
 from engine.stream.encoders import MOST_BIT_RATE, RECIPES, SOFTWARE, TIME_BASE, Order, choose_recipe
+from engine.stream.libvpx import VpxError
 
 VOICE_TIME_BASE = Fraction(1, VOICE_RATE_HZ)
 VOICE_PACKET_SAMPLES = VOICE_TICK_SAMPLES // 2  # 20 ms, what every Opus receiver expects
@@ -43,9 +44,9 @@ def fitting_bit_rate(width: int, height: int, settings: VideoSection) -> int:
 class PictureEncoder:
     """Pictures to packets of one codec, "H264" or "VP8", each at once: no look-ahead, no pictures kept back.
 
-    name: the encoder of FFmpeg. bit_rate: may be set at any time, from any thread. No keyframe is made for it and
-    nothing is built anew, but libvpx, which cannot be steered through FFmpeg: it takes another rate with its next
-    keyframe, which then comes within `SOONER_KEYFRAME_S`.
+    name: of its recipe. bit_rate: may be set at any time, from any thread. No keyframe is made for it and nothing is
+    built anew, but with an encoder that cannot be steered (h264_vaapi; libvpx through FFmpeg, where it cannot be had
+    directly): that takes another rate with its next keyframe, which then comes within `SOONER_KEYFRAME_S`.
     """
 
     def __init__(self, codec: str, width: int, height: int, settings: VideoSection | None = None):
@@ -74,7 +75,7 @@ class PictureEncoder:
             self._open()
         try:
             packets = self._context.encode(picture)
-        except av.FFmpegError as reason:
+        except (av.FFmpegError, VpxError) as reason:
             if self.name == SOFTWARE[self.codec]:
                 raise
             log.warning("%s gave up (%s): %s goes on", self.name, reason, SOFTWARE[self.codec])

@@ -1,7 +1,8 @@
-"""The picture encoders of FFmpeg, and how each is told to be quick: recipes, and a try which of them work here.
+"""The picture encoders, and how each is told to be quick: recipes, and a try which of them work here.
 
 A hardware encoder is only used if, on this machine, it opens and gives a packet for every picture at once, in a
 form that a decoder takes: one that is built in but has no hardware, or that keeps pictures back, is passed over.
+So is libvpx without FFmpeg where it is not of a release that is known here.
 """
 
 import logging
@@ -9,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import cast
+from typing import Protocol, cast
 
 import av
 import numpy as np
 from av.video.frame import PictureType
 
 from engine.config import VideoSection
+from engine.stream.vpx import VpxEncoder, check_steering
 
 TIME_BASE = Fraction(1, 90_000)
 MOST_BIT_RATE = 8_000_000
@@ -37,31 +39,49 @@ class Order:
     settings: VideoSection
 
 
+class Coder(Protocol):
+    """What a recipe opens, `av.VideoCodecContext` for one. bit_rate: of one that steers, may be set at any picture."""
+
+    bit_rate: int
+
+    def encode(self, picture: av.VideoFrame, /) -> list[av.Packet]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One encoder of FFmpeg. codec: "H264" or "VP8". steers: takes another bit rate while it runs."""
+    """One encoder. codec: "H264" or "VP8". steers: takes another bit rate while it runs.
+
+    open: begins one; av.FFmpegError, ValueError, VpxError: not here.
+    """
 
     name: str
     codec: str
     pixel_format: str
     steers: bool
-    prepare: Callable[[av.VideoCodecContext, Order], None]
+    open: Callable[[Order], Coder]
 
-    def open(self, order: Order) -> av.VideoCodecContext:
-        """FFmpegError, ValueError: not here."""
-        context = cast(av.VideoCodecContext, av.VideoCodecContext.create(self.name, "w"))
+
+def _ffmpeg(
+    name: str, codec: str, pixel_format: str, steers: bool, prepare: Callable[[av.VideoCodecContext, Order], None]
+) -> Recipe:
+    """An encoder of FFmpeg by its name there."""
+
+    def open_context(order: Order) -> Coder:
+        context = cast(av.VideoCodecContext, av.VideoCodecContext.create(name, "w"))
         context.width, context.height = order.width, order.height
-        context.pix_fmt = self.pixel_format
+        context.pix_fmt = pixel_format
         context.time_base = TIME_BASE
         context.framerate = Fraction(order.fps)
         context.bit_rate = order.bit_rate
         context.gop_size = order.keyframe_pictures
         context.max_b_frames = 0
-        self.prepare(context, order)
+        prepare(context, order)
         context.open()
-        if self.steers:
+        if steers:
             context.bit_rate = order.bit_rate
-        return context
+        return cast(Coder, context)
+
+    return Recipe(name, codec, pixel_format, steers, open_context)
 
 
 def _x264(context: av.VideoCodecContext, order: Order) -> None:
@@ -84,10 +104,8 @@ def _x264(context: av.VideoCodecContext, order: Order) -> None:
 
 
 def _vpx(context: av.VideoCodecContext, order: Order) -> None:
-    # It cannot be steered while it runs. libvpx could, but FFmpeg tells it rate and quantizer bounds once, when it
-    # opens: `bit_rate`, `qmin`, `qmax` and `options` set later change nothing (measured: 1.04 Mbit/s before and after,
-    # asked for 0.3). Regions of interest would move the quantizer picture by picture, but PyAV's side data can only
-    # be read. Leaving out pictures does not help either: its rate control gives the bits to those that are left.
+    # It cannot be steered while it runs: FFmpeg tells it rate and quantizer bounds once, when it opens, and `bit_rate`,
+    # `qmin`, `qmax` and `options` set later change nothing (measured: 1.04 Mbit/s before and after, asked for 0.3).
     context.thread_count = order.settings.threads
     context.qmin, context.qmax = 2, 56
     context.options = {
@@ -99,6 +117,19 @@ def _vpx(context: av.VideoCodecContext, order: Order) -> None:
         "bufsize": str(order.bit_rate),
         "static-thresh": "1",
     }
+
+
+def _open_vpx(order: Order) -> Coder:
+    check_steering()
+    return VpxEncoder(
+        order.width,
+        order.height,
+        order.fps,
+        order.bit_rate,
+        keyframe_pictures=order.keyframe_pictures,
+        threads=order.settings.threads,
+        clock=TIME_BASE,
+    )
 
 
 def _hardware(**options: str) -> Callable[[av.VideoCodecContext, Order], None]:
@@ -115,26 +146,27 @@ _QSV = _hardware(preset="veryfast", async_depth="1", profile="baseline", forced_
 _TOOLBOX = _hardware(realtime="1", prio_speed="1", profile="baseline", allow_sw="0")
 _VAAPI = _hardware(rc_mode="CBR", profile="constrained_baseline", async_depth="1")
 
-# Best first. The software encoders, which are always there, stand last.
+# Best first. Those of FFmpeg in software, which are always there, stand last.
 RECIPES = (
-    Recipe("h264_nvenc", "H264", "yuv420p", True, _NVENC),
-    Recipe("h264_videotoolbox", "H264", "yuv420p", True, _TOOLBOX),
-    Recipe("h264_qsv", "H264", "nv12", True, _QSV),
-    Recipe("h264_vaapi", "H264", "nv12", False, _VAAPI),
-    Recipe("libx264", "H264", "yuv420p", True, _x264),
-    Recipe("libvpx", "VP8", "yuv420p", False, _vpx),
+    _ffmpeg("h264_nvenc", "H264", "yuv420p", True, _NVENC),
+    _ffmpeg("h264_videotoolbox", "H264", "yuv420p", True, _TOOLBOX),
+    _ffmpeg("h264_qsv", "H264", "nv12", True, _QSV),
+    _ffmpeg("h264_vaapi", "H264", "nv12", False, _VAAPI),
+    _ffmpeg("libx264", "H264", "yuv420p", True, _x264),
+    Recipe("libvpx-direct", "VP8", "yuv420p", True, _open_vpx),
+    _ffmpeg("libvpx", "VP8", "yuv420p", False, _vpx),
 )
 SOFTWARE = {"H264": "libx264", "VP8": "libvpx"}
 
 
 def choose_recipe(codec: str, settings: VideoSection) -> Recipe:
     """The best encoder of a codec that works here; the one in software if the wanted one does not."""
-    wanted = settings.encoder
+    wanted = settings.encoder if codec == "H264" else "auto"
     for recipe in RECIPES:
         if recipe.codec != codec or not (wanted in ("auto", recipe.name) or recipe.name == SOFTWARE[codec]):
             continue
         if recipe.name == SOFTWARE[codec] or works(recipe):
-            if wanted not in ("auto", recipe.name) and codec == "H264":
+            if wanted not in ("auto", recipe.name):
                 log.warning("%s does not work on this machine: %s encodes", wanted, recipe.name)
             return recipe
     raise ValueError(f"there is no codec {codec}")
@@ -143,12 +175,10 @@ def choose_recipe(codec: str, settings: VideoSection) -> Recipe:
 @cache
 def works(recipe: Recipe) -> bool:
     """Whether pictures come out at once, and can be decoded."""
-    if recipe.name not in av.codecs_available:
-        return False
     order = Order(TRIED_SIZE, TRIED_SIZE, 25, 1_000_000, 250, VideoSection())
     ramp = np.linspace(16, 235, TRIED_SIZE * TRIED_SIZE).astype(np.uint8).reshape(TRIED_SIZE, TRIED_SIZE)
     try:
-        context = recipe.open(order)
+        coder = recipe.open(order)
         decoder = av.CodecContext.create("h264" if recipe.codec == "H264" else "libvpx", "r")
         shown = 0
         for index in range(TRIED_PICTURES):
@@ -157,7 +187,7 @@ def works(recipe: Recipe) -> bool:
             )
             picture.pts, picture.time_base = index * 3_600, TIME_BASE
             picture.pict_type = PictureType.I if index in (0, TRIED_PICTURES - 1) else PictureType.NONE
-            packets = context.encode(picture)
+            packets = coder.encode(picture)
             if len(packets) != 1 or (picture.pict_type == PictureType.I and not packets[0].is_keyframe):
                 return False
             shown += len(decoder.decode(packets[0]))
