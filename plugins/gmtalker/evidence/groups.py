@@ -24,6 +24,7 @@ FACES = {
     ),
     "_one_hot": ("expression-one_hot", "gmtalker.expression --config one_hot"),
 }
+STEERED = tuple(end for end in FACES if end != "_single_gaussian")  # that one cannot be told an emotion
 HEADS = {
     "_no_flow": ("motion-no_flow", "gmtalker.motion --config no_flow"),
     "_no_pretraining": ("motion-no_pretraining", "gmtalker.motion --config no_pretraining"),
@@ -103,7 +104,7 @@ def judge_emotion(ask: Inquiry) -> None:
 
 
 def judge_interpolation(ask: Inquiry) -> None:
-    for end, actor in {"": ask.actor, **ask.faces(tuple(FACES), "eppl, epdv, largest_step")}.items():
+    for end, actor in {"": ask.actor, **ask.faces(STEERED, "eppl, epdv, largest_step")}.items():
         ask.tell(f"emotions that change{end}")
         interpolation.judge_interpolation(ask.evidence, ask.reader, ask.scenes.plain, actor, end)
         interpolation.judge_changes(ask.evidence, ask.scenes.plain, actor, end)
