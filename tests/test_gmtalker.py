@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from engine.errors import ConfigError
+from engine.features.phones import PHONE_INDEX, PHONES
 from engine.frames import SpeechFeatures
 from engine.motion import layout
 from engine.motion.emotion import EMOTIONS, NEUTRAL, K, make_emotion
@@ -12,9 +13,16 @@ from engine.torchkit.noise import draw, init_streams, normal, seed_streams
 from plugins.gmtalker import mixture as gm
 from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights
 from plugins.gmtalker.head_motion import MotionGenerator
-from plugins.gmtalker.lips import LipGates
+from plugins.gmtalker.lips import MOST_LEAD, MOST_TAKEN, ONSET, LipGates
 from plugins.gmtalker.mixture import Gaussian, MixtureMapper
-from plugins.gmtalker.motion import QUICKEST, GMTalkerMotion, load_expression, load_head_motion, save_generator
+from plugins.gmtalker.motion import (
+    BEGINNING,
+    QUICKEST,
+    GMTalkerMotion,
+    load_expression,
+    load_head_motion,
+    save_generator,
+)
 from plugins.gmtalker.sizes import Prior, choose_size
 from tests import laws
 from tests.stages import _features
@@ -244,13 +252,51 @@ def test_lips_shut_in_every_emotion(emotion):
     }[emotion]
     values = torch.from_numpy(layout.vector(**units))[None, : layout.E]
     assert measure.aperture(values.numpy())[0] > 0.08
-    shut = gates(values, torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2))
+    shut = gates(values, values, torch.tensor([[1.0, 0.0]]))
     assert measure.aperture(shut.numpy())[0] < 1e-4
-    half = gates(values, torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
+    half = gates(values, values, torch.tensor([[0.0, 1.0]]))
     assert 0.0 < measure.aperture(half.numpy())[0] < measure.aperture(values.numpy())[0]
     still = [layout.INDEX[name] for name in layout.EXPRESSION if name.startswith(("brow", "eye", "nose"))]
     assert torch.equal(shut[:, still], values[:, still])
-    assert torch.equal(gates(values, torch.zeros(1, 2), torch.zeros(1, 2)), values)
+    assert torch.equal(gates(values, values, torch.zeros(1, 2)), values)
+
+
+def test_lips_are_ahead_of_a_decoder_that_lags_and_shut_by_gates_alone():
+    gates, free = LipGates(), torch.zeros(1, 2)
+    jaw, smile = layout.INDEX["jawOpen"], layout.INDEX["mouthSmileLeft"]
+    low, high = (torch.from_numpy(layout.vector(jawOpen=x, mouthSmileLeft=x))[None, : layout.E] for x in (0.2, 0.3))
+    opens, shuts = gates(high, low, free)[0], gates(low, high, free)[0]
+    assert opens[jaw] == pytest.approx(0.34) and shuts[jaw] == pytest.approx(0.16)
+    assert opens[smile] == 0.3 and shuts[smile] == 0.2
+    leap = gates(low, 4.0 * high, free)[0, jaw], gates(4.0 * high, low, free)[0, jaw]
+    assert leap[0] == pytest.approx(0.2 * (1.0 - MOST_TAKEN)) and leap[1] == pytest.approx(1.2 + MOST_LEAD)
+
+
+@pytest.mark.parametrize("delay", [0, 1, 2])
+def test_lips_begin_to_shut_one_tick_before(delay):
+    gates, phones, gestures = LipGates(), torch.zeros(1, 2, 3, len(PHONES)), torch.zeros(1, 2, 3, 4)
+    phones[..., PHONE_INDEX["AA"]] = 1.0
+    quiet = torch.zeros(1)
+    assert gates.gates(phones, gestures, quiet, delay).max() == 0.0
+    for now, after in ((1.0, 0.0), (0.0, 1.0)):
+        phones[..., delay, PHONE_INDEX["B"]], phones[..., delay, PHONE_INDEX["AA"]] = now, 1.0 - now
+        if delay:
+            phones[..., delay - 1, PHONE_INDEX["B"]], phones[..., delay - 1, PHONE_INDEX["AA"]] = after, 1.0 - after
+        shut, bite = gates.gates(phones, gestures, quiet, delay)[0]
+        assert bite == 0.0 and shut == pytest.approx(1.0 if now else ONSET if delay else 0.0)
+
+
+def test_a_session_begins_at_rest():
+    """Head, eyes and lids leave rest by small steps, whatever the decoder's start says; so does a slot begun anew."""
+    stage, heard = tiny_motion(0), speech(2, 40, 1)
+    state = stage.init_state(2)
+    said = [stage.step(state, tree_map(lambda v, t=t: v[:, t], heard))[:, layout.E :] for t in range(40)]
+    assert said[0].abs().max() == 0.0
+    ratio = torch.stack(said, 1).abs().amax(-1)
+    assert ratio[:, :3].max() < 0.3 * ratio[:, BEGINNING:].max()
+    stage.reset(state, 0, 3)
+    again = stage.step(state, tree_map(lambda v: v[:, 0], heard))[:, layout.E :]
+    assert again[0].abs().max() == 0.0 and again[1].abs().max() > 0.0
 
 
 def test_files_carry_sizes_and_speakers(tmp_path):

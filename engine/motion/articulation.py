@@ -1,9 +1,10 @@
 """The mouth in articulators: what speech moves, how lips shut, and how that becomes a motion vector.
 
-Speech moves left and right alike, so the mouth is described by A = 15 articulators and two gates.
+Speech moves left and right alike, so the mouth is described by A = 15 articulators and two gates of the lips.
 `closure` says how far the lips are shut (P B M), `bite` how far the lower lip is on the upper teeth (F V).
 The gates blend towards poses that keep some of the surrounding mouth (rounding above all), because a
-bilabial between rounded vowels is a rounded bilabial. Reference curves and the viseme plugin share this.
+bilabial between rounded vowels is a rounded bilabial. Reference curves and the viseme plugin share this; the plugin's
+third gate, awake, is no pose: it scales all coefficients that come out.
 """
 
 import torch

@@ -1,9 +1,12 @@
-"""Lips that shut whatever the face feels: gates on expression coefficients, read off the encoder's phones.
+"""Lips in time, and shut whatever the face feels: what is done to expression coefficients behind the decoder.
 
-Not in the paper: there the decoder alone closes lips. A decoder trained on squared error half-closes them, which is
-the first thing a lip-reader misses, so the gates of the viseme plugin (`plugins.viseme.evidence`) act on the decoded
+Not in the paper: there the decoder alone moves the lips. One trained on squared error half-closes them, which is the
+first thing a lip-reader misses, so the gates of the viseme plugin (`plugins.viseme.evidence`) act on the decoded
 coefficients. They blend towards a shut and a biting mouth that keep most of the emotion; what is then left of the gap
 between the lips, which is linear in the coefficients, `mouthClose` takes away.
+
+One that sees its own past also lags: 9 ms behind what it learned from, on real prompts. A share of each unit's last
+step, added to it (a phase lead), brings that back.
 """
 
 import torch
@@ -18,7 +21,11 @@ from plugins.viseme.evidence import Evidence
 # Where a gate's probability begins and ends to count: (shut, bite). Lower than the viseme plugin's: emotions open the
 # mouth wider, and what is half shut then shows.
 GATE_LOW, GATE_HIGH = (0.44, 0.08), (0.68, 0.34)
-RELEASE = 0.7  # most that a gate lets go in one tick
+ONSET = 0.15  # share of the next tick's gates that acts already: lips take longer to meet than to part
+LEAD = 0.4  # share of its last step that an opening unit is ahead: about as many tenths of a tick
+MOST_LEAD = 0.06  # of a coefficient, so that a leap stays one
+MOST_TAKEN = 0.2  # share of what opens the mouth that a lead takes away: shutting lips is the gates' affair
+OPENING = ("jawOpen", "mouthFunnel", "mouthPucker", "mouthLowerDown", "mouthUpperUp")
 # Of what an emotion does to the mouth, so much stays while lips are shut or bitten; all else of the face stays wholly.
 EMOTION_KEEP = {
     "mouthSmile": 0.8, "mouthDimple": 1.0, "mouthStretch": 0.6, "mouthShrugLower": 0.7, "mouthShrugUpper": 0.6,
@@ -28,7 +35,7 @@ EMOTION_KEEP = {
 
 
 class LipGates(nn.Module):
-    """Coefficients (..., E) and gates (..., 2) shut, bite -> coefficients with those lips shut or bitten."""
+    """Coefficients (..., E), those of the tick before, gates (..., 2) shut, bite -> lips in time, shut or bitten."""
 
     keep: torch.Tensor
     add: torch.Tensor
@@ -36,6 +43,7 @@ class LipGates(nn.Module):
     close: torch.Tensor
     low: torch.Tensor
     span: torch.Tensor
+    opening: torch.Tensor
 
     def __init__(self, face: FaceModel | None = None):
         super().__init__()
@@ -51,22 +59,33 @@ class LipGates(nn.Module):
             "close": torch.eye(layout.E)[jaw_shut] / float(-height[jaw_shut]),
             "low": torch.tensor(GATE_LOW),
             "span": torch.tensor(GATE_HIGH) - torch.tensor(GATE_LOW),
+            "opening": _units(dict.fromkeys(OPENING, 1.0), None),
         }  # fmt: skip
         for name, value in tables.items():
             self.register_buffer(name, value, persistent=False)
 
-    def gates(self, phones: torch.Tensor, gestures: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """How far lips are shut and bitten (..., 2), from the side outputs of one delay (see `Evidence`)."""
-        share = ((self.evidence(phones, gestures, noise)[..., :2].sigmoid() - self.low) / self.span).clamp(0.0, 1.0)
-        return share * share * (3.0 - 2.0 * share)
+    def gates(self, phones: torch.Tensor, gestures: torch.Tensor, noise: torch.Tensor, delay: int) -> torch.Tensor:
+        """How far lips are shut and bitten (..., 2), `delay` ticks before the newest one, from the side outputs of its
+        frames: phones (..., 2, K, 43) and gestures (..., 2, K, 4), noise (...) (see `Evidence`)."""
+        now = self._open(phones[..., delay, :], gestures[..., delay, :], noise)
+        if not delay:
+            return now  # of the tick after it nothing was heard
+        after = self._open(phones[..., delay - 1, :], gestures[..., delay - 1, :], noise)
+        return torch.maximum(now, ONSET * after)
 
-    def forward(self, values: torch.Tensor, gates: torch.Tensor, held: torch.Tensor) -> torch.Tensor:
-        """held (..., 2): the gates one tick before; lips let go over two ticks, as flesh does."""
-        shut, bite = torch.maximum(gates, held - RELEASE)[..., None].unbind(-2)
+    def forward(self, values: torch.Tensor, before: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
+        """before: what `values` were one tick earlier."""
+        lead = torch.maximum((LEAD * (values - before)).clamp(max=MOST_LEAD), -MOST_TAKEN * values)
+        values = values + self.opening * lead
+        shut, bite = gates[..., None].unbind(-2)
         values = values + bite * (values * self.keep[1] + self.add[1] - values)
         values = values + shut * (values * self.keep[0] + self.add[0] - values)
         left_m = ((values * self.gap).sum(-1, keepdim=True) + self.rest_m).clamp(min=0.0)
         return values + shut * left_m * self.close
+
+    def _open(self, phones: torch.Tensor, gestures: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        share = ((self.evidence(phones, gestures, noise)[..., :2].sigmoid() - self.low) / self.span).clamp(0.0, 1.0)
+        return share * share * (3.0 - 2.0 * share)
 
 
 def _units(table: dict[str, float], rest: float | None) -> torch.Tensor:

@@ -36,6 +36,7 @@ RAMP = 0.22  # share of the way to the goal per tick, twice in a row
 QUICKEST = 0.025  # change of an emotion's share per tick: brows must not move faster than they do in speech
 ONCE = 1 << 20  # channels of the numbers that are drawn once per session begin here
 LARGEST = 1.2  # of a coefficient
+BEGINNING = 12  # ticks in which head, eyes and lids leave rest: what the decoder says first is far from its own start
 
 
 @dataclass(slots=True)
@@ -43,8 +44,8 @@ class GMTalkerState(State):
     """seed: int64 (S,); noise: of the head's latents; expression, head: decoders; flow: of the latents;
     components: (S, K, Z) this session's z of every emotion;
     goal, near, mix: (S, K) shares of the emotions: where to, the first and the second average on the way;
-    face: (S, E) coefficients of the last tick, before the lips' gates; a session begins at rest;
-    held: (S, 2) how far the lips were shut and bitten in the last tick; floor: (S,) level between words, dBFS."""
+    face: (S, E) coefficients of the last tick, before anything is done for the lips; a session begins at rest;
+    floor: (S,) level between words, dBFS; begun: (S,) share of the session's beginning that has passed."""
 
     seed: torch.Tensor
     noise: NoiseStreams
@@ -56,8 +57,8 @@ class GMTalkerState(State):
     near: torch.Tensor
     mix: torch.Tensor
     face: torch.Tensor
-    held: torch.Tensor
     floor: torch.Tensor
+    begun: torch.Tensor
 
 
 class GMTalkerMotion(nn.Module, Stage):
@@ -104,8 +105,8 @@ class GMTalkerMotion(nn.Module, Stage):
             near=share.clone(),
             mix=share.clone(),
             face=torch.zeros(slots, layout.E),
-            held=torch.zeros(slots, 2),
             floor=torch.full((slots,), FIRST_FLOOR_DB),
+            begun=torch.zeros(slots),
         )
 
     def reset(self, state: GMTalkerState, slot: int, seed: int = 0) -> None:
@@ -138,19 +139,20 @@ class GMTalkerMotion(nn.Module, Stage):
             generator.decoder.step(state.expression, z, x, self.lookahead, condition)
         ).clamp(0.0, LARGEST)
         values = self.glide(values, state.face)
-        state.face.copy_(values)
         state.floor.copy_(next_floor(state.floor, x.loudness_db))
-        phones, gestures = (x.side[name][..., self.lookahead, :] for name in self.needs)
-        gates = self.lips.gates(phones, gestures, noise_of(state.floor))
-        values = self.lips(values, gates, state.held)
-        state.held.copy_(gates)
-        return values
+        phones, gestures = (x.side[name] for name in self.needs)
+        gates = self.lips.gates(phones, gestures, noise_of(state.floor), self.lookahead)
+        lips = self.lips(values, state.face, gates)
+        state.face.copy_(values)
+        return lips
 
     def _head(self, state: GMTalkerState, x: SpeechFeatures) -> torch.Tensor:
         noise = normal(*draw(state.noise).chunk(2, -1))
         latents = self.head.flow.step(state.flow, noise[:, None])[:, 0]
         said = self.head.decoder.step(state.head, latents, x, self.lookahead, state.mix)
-        numbers = self.head.numbers(said) * self.life
+        begun = state.begun[:, None]
+        numbers = self.head.numbers(said) * self.life * (begun * begun * (3.0 - 2.0 * begun))
+        state.begun.add_(1.0 / BEGINNING).clamp_(max=1.0)
         lids = layout.BLINK.start - layout.E
         return torch.cat((numbers[:, :lids], numbers[:, lids:].clamp(0.0, 1.0)), -1)
 
