@@ -1,7 +1,6 @@
 """A session that a program opened before anybody looks: it speaks to whoever comes, and ends after the program."""
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -11,46 +10,38 @@ from engine.config import ServeSection
 from engine.metrics import Timings
 from engine.session import Session
 from engine.stream.departure import Departure
+from engine.stream.lifetime import Lifetime
 from engine.stream.speaker import Speaker
 from engine.stream.webrtc import Peer
 
 WATCH_EVERY_S = 1.0
 
-log = logging.getLogger(__name__)
 
-
-class Room:
+class Room(Lifetime):
     """To its guests what a `Peer` with a session of its own is, without a connection of its own.
 
     It ends when no program has been here and nothing was left to be said for `serve.vanish_timeout_s`, or with the
-    session's error. id: for the program, which may do all. watch_id: for guests, who may only look on.
-    forget: called once, when everything is given back.
+    session's error; guests see the end. id: for the program, which may do all. watch_id: for guests, who may only
+    look on. forget: called once, when everything is given back.
     """
 
     host = None
 
     def __init__(self, session: Session, config: ServeSection, departure: Departure, background: str):
+        super().__init__()
         self.id, self.watch_id = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         self.session, self.config, self.departure, self.background = session, config, departure, background
-        self.error: str | None = None
         self.guests: list[Peer] = []
         self.forget: Callable[[Room], None] = lambda room: None
         self.speaker = Speaker(session, self.id, always=True)
         self.speaker.share(self.watch_id, lambda: len(departure.downlinks))
-        self._tasks: list[asyncio.Task[None]] = []
-        self._closing: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """The face is there from now on, whether or not anybody sees it."""
-        works = (self.departure.encode(self.session.moments), self.departure.depart(), self.speaker.speak(),
-                 self._watch())  # fmt: skip
-        self._tasks += [asyncio.create_task(self._guard(work)) for work in works]
-
-    async def close(self, error: str | None = None) -> None:
-        """Give everything back; guests see the end. May be called often."""
-        self._end(error)
-        assert self._closing is not None
-        await asyncio.shield(self._closing)
+        self._start(self.departure.encode(self.session.moments))
+        self._start(self.departure.depart())
+        self._start(self.speaker.speak())
+        self._start(self._watch())
 
     def set_background(self, colour: str) -> None:
         """ConfigError if there is no such colour."""
@@ -79,29 +70,10 @@ class Room:
             if self.speaker.taken or self.speaker.queue.waiting:
                 used_s = time.monotonic()
 
-    async def _guard(self, work: Any) -> None:
-        """The end of any task, and any error in one, ends the room."""
-        error = None
-        try:
-            await work
-        except asyncio.CancelledError:
-            return
-        except Exception as reason:
-            log.error("a session ended with an error", exc_info=reason)
-            error = str(reason) or type(reason).__name__
-        self._end(error)
-
-    def _end(self, error: str | None) -> None:
-        if self._closing is None:
-            self.error = error
-            self._closing = asyncio.create_task(self._close())
-
     async def _close(self) -> None:
         self.session.close()
         self.speaker.end(self.error)
         await asyncio.gather(*(guest.close(self.error) for guest in list(self.guests)))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stop()
         self.departure.close()
         self.forget(self)

@@ -29,6 +29,7 @@ from engine.stream.data_channel import listen
 from engine.stream.departure import Departure
 from engine.stream.downlink import Downlink, pace
 from engine.stream.ice import make_configuration, ports_within
+from engine.stream.lifetime import Lifetime
 from engine.stream.offer import Offer, RequestError
 from engine.stream.sample import speak_sample
 from engine.stream.speaker import Speaker
@@ -45,24 +46,24 @@ CLOSE_TIMEOUT_S = 5.0
 log = logging.getLogger(__name__)
 
 
-class Peer:
+class Peer(Lifetime):
     """A browser (or any WebRTC peer) and its session.
 
     `connect` answers its offer; after that the peer lives until it closes, vanishes, or its session ends.
     host: whose session and departure these are, None for its own. guests: the peers that look on.
-    error: why it ended, or None. forget: called once, when everything is given back.
+    forget: called once, when everything is given back.
     """
 
     def __init__(
         self, session: Session, offer: Offer, config: ServeSection, departure: Departure,
         host: "Peer | Room | None" = None,
     ):  # fmt: skip
+        super().__init__()
         self.id = secrets.token_urlsafe(16)
         self.watch_id = secrets.token_urlsafe(16) if host is None else host.watch_id  # who has this may only look on
         self.session = session
         self.offer = offer
         self.config = config
-        self.error: str | None = None
         self.forget: Callable[[Peer], None] = lambda peer: None
         self.codec = ""
         self.background = ""  # the colour that it began with
@@ -76,8 +77,6 @@ class Peer:
         self.speaker = Speaker(session, self.id, always=offer.source == "program") if host is None else host.speaker
         if host is None:
             self.speaker.share(self.watch_id, lambda: len(departure.downlinks))
-        self._tasks: list[asyncio.Task[None]] = []
-        self._closing: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> str:
@@ -114,13 +113,6 @@ class Peer:
         self._start(self._watch())
         return answer
 
-    async def close(self, error: str | None = None) -> None:
-        """Give everything back. May be called often and from anywhere on the loop."""
-        if self._closing is None:
-            self.error = error
-            self._closing = asyncio.create_task(self._close())
-        await asyncio.shield(self._closing)
-
     async def _close(self) -> None:
         if self.host is None:
             self.session.close()
@@ -128,9 +120,7 @@ class Peer:
             await asyncio.gather(*(guest.close(self.error) for guest in list(self.guests)))
         elif self in self.host.guests:
             self.host.guests.remove(self)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stop()
         try:
             await asyncio.wait_for(self._connection.close(), CLOSE_TIMEOUT_S)
         except TimeoutError:
@@ -171,27 +161,6 @@ class Peer:
             "uplink_delay_ms": round(voice.delay_ns / 1e6, 1),
             **self.session.stats(),
         }
-
-    def _start(self, work: Any) -> None:
-        task = asyncio.create_task(self._guard(work))
-        self._tasks.append(task)
-
-    async def _guard(self, work: Any) -> None:
-        """The end of any task, and any error in one, ends the peer; errors are told, not only logged."""
-        error = None
-        try:
-            await work
-        except asyncio.CancelledError:
-            return
-        except Exception as reason:
-            log.error("a peer ended with an error", exc_info=reason)
-            error = str(reason) or type(reason).__name__
-        self._end(error)
-
-    def _end(self, error: str | None) -> None:
-        if self._closing is None:
-            self.error = error
-            self._closing = asyncio.create_task(self._close())
 
     def _on_state(self) -> None:
         if self.state == "connected" and len(self._tasks) == 1:
