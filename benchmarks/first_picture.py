@@ -31,11 +31,15 @@ def clone(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def make_run(folder: Path, log: Path, limit_s: float = 900) -> Iterator[str]:
-    """`make run` in a clone on a free port; yields the URL that it prints, and ends it afterwards."""
+    """`make run` in a clone on a free port; yields the URL that it prints, and ends it afterwards.
+
+    Where util-linux is (any Linux), it also ends if this process is killed: the kernel tells make, and make its child.
+    """
+    with_us = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
     environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "MAKEFLAGS")}
     with log.open("w") as out:
         process = subprocess.Popen(
-            ["make", "run", "ARGS=--port 0"], cwd=folder, stdout=out, stderr=subprocess.STDOUT,
+            [*with_us, "make", "run", "ARGS=--port 0"], cwd=folder, stdout=out, stderr=subprocess.STDOUT,
             env=environment | {"PYTHONUNBUFFERED": "1"}, start_new_session=True,
         )  # fmt: skip
     try:

@@ -11,10 +11,10 @@ from engine.frames import AudioTick, FaceMotion, Image, Moment
 from engine.motion import layout
 from engine.presenter import Presenter
 from engine.session import Engine
+from tests.chromium import browser, needs_chromium, page, see, until, url  # noqa: F401  (fixtures)
 from tests.peers import make_config
-from tests.test_browser import CHROMIUM, browser, page, see, until, url  # noqa: F401  (fixtures)
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
+pytestmark = needs_chromium
 SIZE = 64
 LIGHT = """() => {
   const video = document.querySelector("video"), canvas = new OffscreenCanvas(8, 8).getContext("2d");

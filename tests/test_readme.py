@@ -3,7 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -26,6 +29,28 @@ def test_make_run_serves_the_page(fresh, tmp_path):
         assert json.load(health)["status"] == "ok"
         with urllib.request.urlopen(url) as page:
             assert b"<video" in page.read()
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv: apt install util-linux")
+def test_a_server_does_not_outlive_who_is_killed(tmp_path):
+    (tmp_path / "Makefile").write_text(f"run:\n\t{sys.executable} -u -m http.server --bind 127.0.0.1 0\n")
+    program = """import sys, time
+from pathlib import Path
+from benchmarks.first_picture import make_run
+with make_run(Path(sys.argv[1]), Path(sys.argv[1]) / "log") as url:
+    print(url, flush=True)
+    time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        url = child.stdout.readline().strip()
+        assert urllib.request.urlopen(url).status == 200
+        child.kill()
+    end_s = time.monotonic() + 60
+    with pytest.raises(OSError, match="refused"):
+        while time.monotonic() < end_s:
+            urllib.request.urlopen(url).close()
+            time.sleep(0.1)
 
 
 @pytest.mark.timeout(1500)
