@@ -13,7 +13,7 @@ from engine.torchkit.noise import draw, init_streams, normal, seed_streams
 from plugins.gmtalker import mixture as gm
 from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights
 from plugins.gmtalker.head_motion import MotionGenerator
-from plugins.gmtalker.lips import MOST_LEAD, MOST_TAKEN, ONSET, LipGates
+from plugins.gmtalker.lips import LEAD, MOST_LEAD, MOST_STEP, MOST_TAKEN, ONSET, LipGates
 from plugins.gmtalker.mixture import Gaussian, MixtureMapper
 from plugins.gmtalker.motion import (
     BEGINNING,
@@ -262,14 +262,22 @@ def test_lips_shut_in_every_emotion(emotion):
 
 
 def test_lips_are_ahead_of_a_decoder_that_lags_and_shut_by_gates_alone():
+    """Jaw and smile stay as decoded; lips do the last step again, but never open by a leap nor shut by a fall."""
     gates, free = LipGates(), torch.zeros(1, 2)
-    jaw, smile = layout.INDEX["jawOpen"], layout.INDEX["mouthSmileLeft"]
-    low, high = (torch.from_numpy(layout.vector(jawOpen=x, mouthSmileLeft=x))[None, : layout.E] for x in (0.2, 0.3))
+    jaw, smile, shut = (layout.INDEX[name] for name in ("jawOpen", "mouthSmileLeft", "mouthClose"))
+    funnel, lower = (layout.INDEX[name] for name in ("mouthFunnel", "mouthLowerDownRight"))
+    some = {"jawOpen": 0.3, "mouthFunnel": 0.3, "mouthSmileLeft": 0.3}
+    high = torch.from_numpy(layout.vector(**some))[None, : layout.E]
+    low = high * 0.9
     opens, shuts = gates(high, low, free)[0], gates(low, high, free)[0]
-    assert opens[jaw] == pytest.approx(0.34) and shuts[jaw] == pytest.approx(0.16)
-    assert opens[smile] == 0.3 and shuts[smile] == 0.2
-    leap = gates(low, 4.0 * high, free)[0, jaw], gates(4.0 * high, low, free)[0, jaw]
-    assert leap[0] == pytest.approx(0.2 * (1.0 - MOST_TAKEN)) and leap[1] == pytest.approx(1.2 + MOST_LEAD)
+    for said, kept in ((opens, 0.3), (shuts, 0.27)):
+        assert said[jaw] == pytest.approx(kept) and said[smile] == pytest.approx(kept)
+    assert opens[funnel] == pytest.approx(0.3 + 0.03 * LEAD) and opens[lower] == pytest.approx(0.03)
+    assert shuts[funnel] == pytest.approx(0.27 - 0.03 * LEAD) and shuts[shut] == pytest.approx(0.03)
+    assert opens[shut] == 0.0 and shuts[lower] == 0.0
+    leap, fall = gates(high * 4.0, low, free)[0], gates(low, high * 4.0, free)[0]
+    assert leap[funnel] == pytest.approx(1.2 + MOST_LEAD) and leap[lower] == pytest.approx(MOST_STEP)
+    assert fall[funnel] == pytest.approx(0.27 * (1.0 - MOST_TAKEN)) and fall[shut] == pytest.approx(0.27 * MOST_TAKEN)
 
 
 @pytest.mark.parametrize("delay", [0, 1, 2])
