@@ -36,7 +36,7 @@ RAMP = 0.22  # share of the way to the goal per tick, twice in a row
 QUICKEST = 0.025  # change of an emotion's share per tick: brows must not move faster than they do in speech
 ONCE = 1 << 20  # channels of the numbers that are drawn once per session begin here
 LARGEST = 1.2  # of a coefficient
-BEGINNING = 12  # ticks in which head, eyes and lids leave rest: what the decoder says first is far from its own start
+BEGINNING = 25  # ticks in which head, eyes and lids leave rest: what the decoder says first is far from its own start
 
 
 @dataclass(slots=True)
