@@ -24,6 +24,11 @@ class Lifetime(ABC):
         """End it, and return when everything is given back. May be called often and from anywhere on the loop."""
         await asyncio.shield(self._end(error))
 
+    @property
+    def ending(self) -> bool:
+        """From its end on: what begins now would not be given back."""
+        return self._closing is not None
+
     @abstractmethod
     async def _close(self) -> None: ...
 

@@ -80,7 +80,7 @@ class Visitors:
 
     async def look_on(self, offer: Offer, name: str) -> web.Response:
         """One viewer more of a session that another has opened."""
-        hosts = [peer for peer in self.hosts if peer.watch_id == name]
+        hosts = [peer for peer in self.hosts if peer.watch_id == name and not peer.ending]
         if not hosts:
             raise RequestError(404, "there is no such session to look on at")
         host = hosts[0]

@@ -83,7 +83,8 @@ class Peer(Lifetime):
         return self._connection.connectionState
 
     async def connect(self) -> str:
-        """The SDP of the answer. RequestError 422 if the offer fits nothing; then close the peer."""
+        """The SDP of the answer. RequestError 422 if the offer fits nothing, 410 if the session has ended meanwhile;
+        then close the peer."""
         video = self._connection.addTransceiver(self._downlink.picture, "sendonly")
         audio = self._connection.addTransceiver(self._downlink.voice, "sendrecv")
         video.setCodecPreferences(_capabilities("video", (*self.departure.codecs, "rtx")))
@@ -106,6 +107,8 @@ class Peer(Lifetime):
         except Exception as error:  # aiortc raises many kinds for what peers may send
             log.info("an offer was refused: %r", error)
             raise RequestError(422, "the offer cannot be answered (no common codec, or not complete)") from None
+        if self.ending:
+            raise RequestError(410, self.error or "the session has ended")
         answer = self._connection.localDescription.sdp
         if "a=candidate:" not in answer:
             raise RequestError(503, "no UDP port is free for another peer (serve.udp_ports)")
@@ -163,7 +166,7 @@ class Peer(Lifetime):
         }
 
     def _on_state(self) -> None:
-        if self.state == "connected" and len(self._tasks) == 1:
+        if self.state == "connected" and len(self._tasks) == 1 and not self.ending:
             self._pace()
             self.departure.join(self._downlink)
             self._start(self._downlink.watch())
