@@ -139,7 +139,11 @@ class Viewer:
 
     async def close(self) -> None:
         await self.connection.close()
-        await asyncio.gather(*self._readers)
+        for reader in self._readers:
+            reader.cancel()  # one that was never connected would wait for ever
+        for error in await asyncio.gather(*self._readers, return_exceptions=True):
+            if isinstance(error, Exception):
+                raise error
 
 
 async def request(method: str, url: str, **how: Any) -> tuple[int, dict[str, Any]]:
