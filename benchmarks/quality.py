@@ -30,7 +30,7 @@ from benchmarks.judges import (
 )  # fmt: skip
 from benchmarks.voices import SOUNDS, Spoken, in_cafe, on_telephone, read_manifest
 from engine.audio.loudness import LoudnessNormaliser
-from engine.config import Config
+from engine.config import Config, MotionSection
 from engine.device import describe_device
 from engine.features import check_pair, load_encoder
 from engine.frames import SAMPLE_RATE_HZ
@@ -171,7 +171,8 @@ def flatten(tree: dict, prefix: str = "") -> dict[str, float]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What can be chosen; the same for `visema bench quality` and `python -m benchmarks.quality`."""
     parser.add_argument("--json", type=Path, metavar="F", help="write the figures, and as Markdown beside it")
-    parser.add_argument("--plugin", default="viseme", metavar="NAME", help="whose mouth (default viseme)")
+    parser.add_argument("--plugin", default=MotionSection().plugin, metavar="NAME",
+                        help="whose mouth (default %(default)s)")  # fmt: skip
     parser.add_argument("--manifest", type=Path, metavar="M", help="aligned recordings, one JSON object a line")
     parser.add_argument("--audio-root", type=Path, metavar="DIR", help="folder of their sound")
     parser.add_argument("--capture", type=Path, default=Path("../shared/capture"), help="captured performance")

@@ -25,6 +25,7 @@ def make_config(**serve: Any) -> Config:
     return Config.model_validate(
         {
             "engine": {"executor": "eager"},
+            "motion": {"plugin": "viseme"},  # the light one: several sessions on a busy machine
             "render": {"size": SIZE, "background": "#204060"},
             "serve": {"max_sessions": 2, "most_load": 0.0, **serve},  # a busy machine refuses no test
         }

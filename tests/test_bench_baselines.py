@@ -14,7 +14,7 @@ from engine.config import parse_config
 from engine.errors import DeviceError
 from engine.pipeline import Pipeline
 
-SMALL = {"render": {"size": 64, "quality": "plain"}, "engine": {"executor": "eager"}}
+SMALL = {"render": {"size": 64, "quality": "plain"}, "engine": {"executor": "eager"}, "motion": {"plugin": "viseme"}}
 
 
 def test_pictures_leave_in_order_and_never_closer_than_a_tick():

@@ -7,7 +7,10 @@ import pytest
 
 from benchmarks.harness.lips import KEPT, LOOKAHEADS, TAKEN, present_weights, read_lips
 from benchmarks.harness.lookahead import choose, join, meets_lips, reason
+from engine.config import Config
 from engine.errors import ConfigError
+
+DEFAULT = Config().motion.plugin
 
 
 def lips(closure: float, false: float = 0.02, labiodental: float = 0.98, viseme: float = 0.7) -> dict[str, float]:
@@ -53,20 +56,20 @@ def test_lips_and_latency_stand_side_by_side():
 
 
 def test_the_lips_that_are_kept_are_of_the_weights_that_ship():
-    kept = read_lips("viseme")
+    kept = read_lips(DEFAULT)
     assert set(kept["lookaheads"]) == {str(ticks) for ticks in LOOKAHEADS}
     assert all({*TAKEN, "viseme_accuracy"} == set(figures) for figures in kept["lookaheads"].values())
 
 
 def test_lips_of_others_are_refused(tmp_path):
     kept = json.loads(KEPT.read_text())
-    assert kept["weights"] == present_weights("viseme") and set(kept["weights"]) == {"encoder", "viseme"}
+    assert kept["weights"] == present_weights(DEFAULT) and len(kept["weights"]) > 1 and "encoder" in kept["weights"]
     other = tmp_path / "lips.json"
     other.write_text(json.dumps(kept | {"weights": {"encoder": "0"}}))
     with pytest.raises(ConfigError, match="of other weights"):
-        read_lips("viseme", other)
-    with pytest.raises(ConfigError, match="the lips of viseme"):
-        read_lips("gmtalker", KEPT)
+        read_lips(DEFAULT, other)
+    with pytest.raises(ConfigError, match=f"the lips of {DEFAULT}"):
+        read_lips("viseme", KEPT)
     other.write_text("{}")
     with pytest.raises(ConfigError, match="cannot be read"):
-        read_lips("viseme", other)
+        read_lips(DEFAULT, other)

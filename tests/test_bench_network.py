@@ -18,7 +18,7 @@ from engine.config import parse_config
 from engine.errors import SessionError
 from engine.stream.lossy import Faults, Link
 
-SMALL = {"render": {"size": 128, "quality": "plain"}, "engine": {"executor": "eager"}}
+SMALL = {"render": {"size": 128, "quality": "plain"}, "engine": {"executor": "eager"}, "motion": {"plugin": "viseme"}}
 
 
 def receive(faults: Faults, count: int) -> list[bytes]:

@@ -11,7 +11,7 @@ from benchmarks.harness.stamp import LETS_GO, REST, SPEAKS
 from benchmarks.harness.throughput import bench_throughput, strict_sessions
 from engine.config import parse_config
 
-SMALL = {"render": {"size": 64, "quality": "plain"}, "engine": {"executor": "eager"}}
+SMALL = {"render": {"size": 64, "quality": "plain"}, "engine": {"executor": "eager"}, "motion": {"plugin": "viseme"}}
 MS = 1_000_000
 
 

@@ -158,7 +158,7 @@ def test_the_tongue_follows_the_encoders_phones_and_nothing_else_does(lookahead)
 
 def test_the_encoder_is_heard_once_and_asked_for_what_the_plugin_needs():
     """The pipeline's features carry what the plugin needs: equal to hearing the content again."""
-    made = Pipeline(load_config(None, ["engine.executor=eager", "motion.life=0"]), pictures=False)
+    made = Pipeline(load_config(None, ["motion.plugin=viseme", "engine.executor=eager", "motion.life=0"]), pictures=False)
     encoder, motion = load_encoder(), build(1)
     ears, state = made.ears.init_state(1), motion.init_state(1)
     noise = 0.1 * torch.randn(30, 1, 640, generator=torch.Generator().manual_seed(0)).cumsum(-1).sin()
@@ -208,7 +208,7 @@ def test_an_encoder_that_the_weights_do_not_know_is_refused(tmp_path: Path):
     path = tmp_path / "stranger.safetensors"
     save_speech_encoder(stranger, path)
     with pytest.raises(WeightsError, match=r"trained on encoder \w{12}.*features\.weights"):
-        Pipeline(load_config(None, [f"features.weights={path}"]), pictures=False)
+        Pipeline(load_config(None, ["motion.plugin=viseme", f"features.weights={path}"]), pictures=False)
 
 
 def test_training_lowers_the_loss_and_knows_bilabials():

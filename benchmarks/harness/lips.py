@@ -3,7 +3,7 @@
 They do not depend on the machine or on its load, so they are kept in a file (`KEPT`), with the checksums of the
 weights that they belong to, and measured again only when other weights ship:
 
-    python -m benchmarks.harness.lips [--json F] [--limit N]
+    python -m benchmarks.harness.lips [--plugin NAME] [--json F] [--limit N]
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.figures import ROOT, find_commit
+from engine.config import MotionSection
 from engine.errors import ConfigError
 from engine.weights import shipped
 
@@ -24,7 +25,7 @@ TAKEN = ("closure_recall", "false_closure", "labiodental_recall", "rounding_cont
 Say = Callable[[str], None]
 
 
-def measure_lips(plugin: str = "viseme", limit: int | None = None, say: Say = lambda text: None) -> dict[str, Any]:
+def measure_lips(plugin: str, limit: int | None = None, say: Say = lambda text: None) -> dict[str, Any]:
     """{"lookaheads": {"0": figures, ...}, "plugin", "clips", "weights", "commit"}.
 
     Figures as in benchmarks/lip_figures.py, and viseme_accuracy: how well the encoder names visemes after so long.
@@ -88,10 +89,11 @@ def read_lips(plugin: str, path: Path = KEPT) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.harness.lips", description=__doc__)
+    parser.add_argument("--plugin", default=MotionSection().plugin, metavar="NAME", help="whose (default %(default)s)")
     parser.add_argument("--json", type=Path, default=KEPT, metavar="F", help="where to write")
     parser.add_argument("--limit", type=int, metavar="N", help="only so many recordings")
     options = parser.parse_args(argv)
-    found = measure_lips(limit=options.limit, say=lambda text: print(text, flush=True))
+    found = measure_lips(options.plugin, options.limit, say=lambda text: print(text, flush=True))
     options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
