@@ -2,7 +2,7 @@
 
 Not in the paper. Shares of the emotions move softly (`motion.py`), but a decoder bends the way between two faces and
 does most of it in a few ticks. What is bounded here is about twice what a unit's quickest hundredth of steady speech
-does; lips, jaw and tongue stay as quick as speech.
+does; lips, the jaw's opening and the tongue stay as quick as speech.
 """
 
 import torch
@@ -14,8 +14,9 @@ from engine.motion import layout
 # eight emotions (`visema eval gmtalker --only interpolation` measures them), times 2.
 FASTEST = {
     "browDown": 0.065, "browInnerUp": 0.09, "browOuterUp": 0.075, "cheekSquint": 0.075, "eyeBlink": 0.012,
-    "eyeSquint": 0.055, "eyeWide": 0.075, "lipCompress": 0.04, "lipCornerPull": 0.017, "mouthDimple": 0.055,
-    "mouthFrown": 0.06, "mouth": 0.015, "neckTense": 0.024, "noseSneer": 0.06, "nostrilFlare": 0.075,
+    "eyeSquint": 0.055, "eyeWide": 0.075, "jawForward": 0.11, "lipCompress": 0.04, "lipCornerPull": 0.017,
+    "mouth": 0.015, "mouthDimple": 0.055, "mouthFrown": 0.06, "mouthSmile": 0.14, "neckTense": 0.024,
+    "noseSneer": 0.06, "nostrilFlare": 0.075,
 }  # fmt: skip
 UNBOUND = 2.0  # more than any coefficient can change
 

@@ -29,10 +29,13 @@ MOST_TAKEN = 0.25  # share of an opening that a lead takes away at most: shuttin
 LEADING = ("mouthFunnel", "mouthPucker", "mouthLowerDown", "mouthUpperUp")
 # Of what an emotion does to the mouth, so much stays while lips are shut or bitten; all else of the face stays wholly.
 EMOTION_KEEP = {
-    "mouthSmile": 0.8, "mouthDimple": 1.0, "mouthStretch": 0.6, "mouthShrugLower": 0.7, "mouthShrugUpper": 0.6,
+    "mouthDimple": 1.0, "mouthStretch": 0.6, "mouthShrugLower": 0.7, "mouthShrugUpper": 0.6,
     "mouthPress": 1.0, "mouthRollLower": 0.8, "mouthRollUpper": 0.8, "mouthUpperUp": 0.45, "mouthFunnel": 0.2,
     "lipUpperRaise": 0.4,
 }  # fmt: skip
+# In place of what articulation keeps of these: a smile would jerk at every bilabial, an angry chin at every F.
+SHUT_KEEP = {**CLOSED_KEEP, "mouthSmile": 0.8}
+BITTEN_KEEP = {**BITE_KEEP, "mouthSmile": 0.8, "jawForward": 0.45}
 
 
 class LipGates(nn.Module):
@@ -57,7 +60,7 @@ class LipGates(nn.Module):
         self.rest_m = min(measure.rest_m, 0.0)  # lips that overlap at rest need less
         jaw_shut = layout.INDEX["mouthClose"]
         tables = {
-            "keep": torch.stack([_units({**EMOTION_KEEP, **keep}, 0.0) for keep in (CLOSED_KEEP, BITE_KEEP)]),
+            "keep": torch.stack([_units({**EMOTION_KEEP, **keep}, 0.0) for keep in (SHUT_KEEP, BITTEN_KEEP)]),
             "add": torch.stack([_units(add, None) for add in (CLOSED_ADD, BITE_ADD)]),
             "gap": torch.from_numpy(height.astype("float32")),
             "close": torch.eye(layout.E)[jaw_shut] / float(-height[jaw_shut]),
