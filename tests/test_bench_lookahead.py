@@ -13,9 +13,11 @@ from engine.errors import ConfigError
 DEFAULT = Config().motion.plugin
 
 
-def lips(closure: float, false: float = 0.02, labiodental: float = 0.98, viseme: float = 0.7) -> dict[str, float]:
+def lips(
+    closure: float, false: float = 0.02, labiodental: float = 0.98, viseme: float = 0.7, lead: float = 6.0
+) -> dict[str, float]:
     return {"closure_recall": closure, "false_closure": false, "labiodental_recall": labiodental,
-            "viseme_accuracy": viseme, "rounding_contrast": 2.0}  # fmt: skip
+            "viseme_accuracy": viseme, "rounding_contrast": 2.0, "lip_lead_ms": lead}  # fmt: skip
 
 
 def latency(p50: float) -> dict[str, Any]:
@@ -30,6 +32,7 @@ TIMES = {0: latency(71), 1: latency(111), 2: latency(151)}
 def test_the_least_look_ahead_with_something_to_spare_is_chosen():
     assert choose(LIPS, TIMES) == 1, "at none, closure is within 2 points of its target"
     assert choose({**LIPS, 0: lips(0.93)}, TIMES) == 0
+    assert choose({**LIPS, 0: lips(0.93, lead=-13.0)}, TIMES) == 1, "lips that come late are none"
     assert choose({**LIPS, 1: lips(0.955, false=0.031)}, TIMES) == 1, "the best of those in time, if none is safe"
     assert choose(LIPS, {k: latency(130) for k in TIMES}) is None
     assert choose({}, TIMES) is None

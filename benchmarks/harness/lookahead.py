@@ -21,6 +21,7 @@ PERCENT = {"closure_recall": "P B M shut the lips", "labiodental_recall": "F V b
            "viseme_accuracy": "visemes named"}  # fmt: skip
 FALSE = "false_closure"
 TARGETS = {"closure_recall": 0.90, FALSE: 0.03, "labiodental_recall": 0.93}  # design/quality.md; FALSE: at most
+LEAD = (0.0, 80.0)  # ms that lips may be ahead of the reference; late ones are worse than early ones
 LOOPBACK = {"p50": 120.0, "p99": 200.0}  # ms, of the default settings
 MARGIN = 0.02  # of a share: less above its target, and another voice misses it
 NOTICED = 0.01  # of a share: less gain than this is not worth 40 ms
@@ -93,8 +94,8 @@ def _plots(rows: list[dict[str, Any]]) -> list[Lines]:
 
 
 def meets_lips(figures: Mapping[str, float], margin: float = 0.0) -> bool:
-    """Whether lips reach their targets, with so much to spare where more is better."""
-    return all(
+    """Whether lips reach their targets, with so much to spare where more is better, and are not late."""
+    return LEAD[0] <= figures["lip_lead_ms"] <= LEAD[1] and all(
         figures[name] <= target if name == FALSE else figures[name] >= target + margin
         for name, target in TARGETS.items()
     )
@@ -126,7 +127,7 @@ def reason(lips: Lips, latencies: Latencies) -> list[str]:
         fast = "within" if _in_time(latencies[ticks]["loopback_ms"]) else "beyond"
         sentences.append(
             f"{ticks * TICK_MS} ms: lips {met} ({spare:+.1f} points at the tightest recall, "
-            f"{100 * lips[ticks][FALSE]:.1f} % of open vowels falsely shut), "
+            f"{100 * lips[ticks][FALSE]:.1f} % of open vowels falsely shut, {lips[ticks]['lip_lead_ms']:+.0f} ms ahead), "
             f"latency here is {fast} {LOOPBACK['p50']:.0f}/{LOOPBACK['p99']:.0f} ms."
         )
     for fewer, more in pairwise(both):
@@ -135,6 +136,6 @@ def reason(lips: Lips, latencies: Latencies) -> list[str]:
         points = ", ".join(f"{100 * gain[name]:+.1f} points {text}" for name, text in PERCENT.items())
         sentences.append(f"From {fewer * TICK_MS} to {more * TICK_MS} ms: {points}; {worth} for 40 ms.")
     chosen = choose(lips, latencies)
-    rule = f"Rule: the least look-ahead whose recalls lie {100 * MARGIN:.0f} points over their targets, in time"
+    rule = f"Rule: the least look-ahead whose recalls lie {100 * MARGIN:.0f} points over their targets, lips not late, in time"
     sentences.append(f"{rule}: {'none, here' if chosen is None else f'{chosen * TICK_MS} ms'}.")
     return sentences
