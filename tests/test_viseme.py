@@ -158,7 +158,8 @@ def test_the_tongue_follows_the_encoders_phones_and_nothing_else_does(lookahead)
 
 def test_the_encoder_is_heard_once_and_asked_for_what_the_plugin_needs():
     """The pipeline's features carry what the plugin needs: equal to hearing the content again."""
-    made = Pipeline(load_config(None, ["motion.plugin=viseme", "engine.executor=eager", "motion.life=0"]), pictures=False)
+    chosen = ["motion.plugin=viseme", "engine.executor=eager", "motion.life=0"]
+    made = Pipeline(load_config(None, chosen), pictures=False)
     encoder, motion = load_encoder(), build(1)
     ears, state = made.ears.init_state(1), motion.init_state(1)
     noise = 0.1 * torch.randn(30, 1, 640, generator=torch.Generator().manual_seed(0)).cumsum(-1).sin()

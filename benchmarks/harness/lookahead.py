@@ -127,7 +127,8 @@ def reason(lips: Lips, latencies: Latencies) -> list[str]:
         fast = "within" if _in_time(latencies[ticks]["loopback_ms"]) else "beyond"
         sentences.append(
             f"{ticks * TICK_MS} ms: lips {met} ({spare:+.1f} points at the tightest recall, "
-            f"{100 * lips[ticks][FALSE]:.1f} % of open vowels falsely shut, {lips[ticks]['lip_lead_ms']:+.0f} ms ahead), "
+            f"{100 * lips[ticks][FALSE]:.1f} % of open vowels falsely shut, "
+            f"{lips[ticks]['lip_lead_ms']:+.0f} ms ahead), "
             f"latency here is {fast} {LOOPBACK['p50']:.0f}/{LOOPBACK['p99']:.0f} ms."
         )
     for fewer, more in pairwise(both):
@@ -136,6 +137,6 @@ def reason(lips: Lips, latencies: Latencies) -> list[str]:
         points = ", ".join(f"{100 * gain[name]:+.1f} points {text}" for name, text in PERCENT.items())
         sentences.append(f"From {fewer * TICK_MS} to {more * TICK_MS} ms: {points}; {worth} for 40 ms.")
     chosen = choose(lips, latencies)
-    rule = f"Rule: the least look-ahead whose recalls lie {100 * MARGIN:.0f} points over their targets, lips not late, in time"
+    rule = f"Rule: the least look-ahead whose recalls lie {100 * MARGIN:.0f} points over their targets, in time"
     sentences.append(f"{rule}: {'none, here' if chosen is None else f'{chosen * TICK_MS} ms'}.")
     return sentences
