@@ -144,7 +144,9 @@ def test_what_speech_hardly_moves_never_leaps():
         said.append(stage.step(state, tree_map(lambda v, t=t: v[:, t], heard))[0, : layout.E])
     steps = torch.stack(said).diff(dim=0).abs().amax(0)
     bound = stage.glide.fastest < 1.0
-    assert bound.sum() == 28 and (steps[bound] <= stage.glide.fastest[bound] + 1e-6).all()
+    assert bound.sum() == 28
+    bound &= (stage.lips.keep == 1.0).all(0)  # shutting lips may be quicker than an emotion
+    assert bound.sum() > 20 and (steps[bound] <= stage.glide.fastest[bound] + 1e-6).all()
     assert steps[layout.INDEX["browInnerUp"]] > 0.5 * stage.glide.fastest[layout.INDEX["browInnerUp"]]
     assert steps[layout.INDEX["jawOpen"]] > 0.2
 
