@@ -72,7 +72,7 @@ def test_lips_of_others_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="of other weights"):
         read_lips(DEFAULT, other)
     with pytest.raises(ConfigError, match=f"the lips of {DEFAULT}"):
-        read_lips("viseme", KEPT)
+        read_lips("somebody", KEPT)
     other.write_text("{}")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_lips(DEFAULT, other)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.errors import ConfigError
-from engine.features.phones import PHONE_INDEX, PHONES
+from engine.features.phones import GESTURES, PHONE_INDEX, PHONES
 from engine.frames import SpeechFeatures
 from engine.motion import layout
 from engine.motion.emotion import EMOTIONS, NEUTRAL, K, make_emotion
@@ -307,6 +307,21 @@ def test_a_session_begins_at_rest():
     stage.reset(state, 0, 3)
     again = stage.step(state, tree_map(lambda v: v[:, 0], heard))[:, layout.E :]
     assert again[0].abs().max() == 0.0 and again[1].abs().max() > 0.0
+
+
+def test_a_mouth_shuts_where_nobody_speaks_and_opens_before_it_does():
+    lips, values = LipGates(), torch.full((layout.E,), 0.5)
+    jaw, brow = layout.INDEX["jawOpen"], layout.INDEX["browInnerUp"]
+
+    def after(now: float, soon: float, neutral: float) -> torch.Tensor:
+        gestures = torch.zeros(2, 2, len(GESTURES))  # frames, delays, gestures
+        gestures[:, 1, GESTURES.index("silence")], gestures[:, 0, GESTURES.index("silence")] = now, soon
+        return lips.quiet(values, gestures, torch.tensor(neutral), 1)
+
+    assert after(1.0, 1.0, 1.0)[jaw] == 0.0 and after(1.0, 1.0, 1.0)[brow] == 0.5
+    assert after(1.0, 1.0, 0.0)[jaw] == pytest.approx(0.25), "an emotion opens mouths of its own accord"
+    for now, soon in ((0.0, 0.0), (1.0, 0.2), (0.2, 1.0)):
+        assert torch.equal(after(now, soon, 1.0), values)
 
 
 def test_files_carry_sizes_and_speakers(tmp_path):

@@ -17,7 +17,7 @@ from engine.motion import layout
 from engine.motion.articulation import ARTICULATORS, BITE_ADD, BITE_KEEP, CLOSED_ADD, CLOSED_KEEP
 from engine.render.face_model import FaceModel
 from engine.render.lips import LOWER, UPPER, LipMeasure
-from plugins.viseme.evidence import Evidence
+from plugins.viseme.evidence import SILENCE, Evidence
 
 # Where a gate's probability begins and ends to count: (shut, bite). Lower than the viseme plugin's: emotions open the
 # mouth wider, and what is half shut then shows.
@@ -27,6 +27,9 @@ LEAD = 0.5  # share of their last step that lips are ahead
 MOST_LEAD, MOST_STEP = 0.06, 0.15  # of a lip's lead, and of the opening of the jaw that the lower lip does again
 MOST_TAKEN = 0.25  # share of an opening that a lead takes away at most: shutting lips is the gates' affair
 LEADING = ("mouthFunnel", "mouthPucker", "mouthLowerDown", "mouthUpperUp")
+# Where the probability that nobody speaks begins and ends to shut the mouth; of an emotion's own opening half stays.
+QUIET_LOW, QUIET_HIGH, FELT_OPENING = 0.5, 0.95, 0.5
+OPENING = ("jawOpen", "mouthFunnel", "mouthPucker", "mouthLowerDown", "mouthUpperUp", "mouthStretch")
 # Of what an emotion does to the mouth, so much stays while lips are shut or bitten; all else of the face stays wholly.
 EMOTION_KEEP = {
     "mouthDimple": 1.0, "mouthStretch": 0.6, "mouthShrugLower": 0.7, "mouthShrugUpper": 0.6,
@@ -51,6 +54,7 @@ class LipGates(nn.Module):
     jaw: torch.Tensor
     lower: torch.Tensor
     together: torch.Tensor
+    opening: torch.Tensor
 
     def __init__(self, face: FaceModel | None = None):
         super().__init__()
@@ -68,6 +72,7 @@ class LipGates(nn.Module):
             "span": torch.tensor(GATE_HIGH) - torch.tensor(GATE_LOW),
             "leading": _units(dict.fromkeys(LEADING, 1.0), None),
             "jaw": _units({"jawOpen": 1.0}, None),
+            "opening": _units(dict.fromkeys(OPENING, 1.0), None),
             "lower": _units({"mouthLowerDown": 1.0}, None),
             "together": torch.eye(layout.E)[jaw_shut],
         }  # fmt: skip
@@ -82,6 +87,16 @@ class LipGates(nn.Module):
             return now  # of the tick after it nothing was heard
         after = self._open(phones[..., delay - 1, :], gestures[..., delay - 1, :], noise)
         return torch.maximum(now, ONSET * after)
+
+    def quiet(self, values: torch.Tensor, gestures: torch.Tensor, neutral: torch.Tensor, delay: int) -> torch.Tensor:
+        """Coefficients whose mouth shuts where nobody speaks: left to itself, the decoder takes a quarter of a second,
+        and keeps muttering a little. neutral: share (...) of that emotion."""
+        silent = gestures[..., delay, SILENCE].mean(-1)
+        if delay:  # a mouth opens before it speaks
+            silent = torch.minimum(silent, gestures[..., delay - 1, SILENCE].mean(-1))
+        share = ((silent - QUIET_LOW) / (QUIET_HIGH - QUIET_LOW)).clamp(0.0, 1.0)
+        share = share * share * (3.0 - 2.0 * share) * (FELT_OPENING + (1.0 - FELT_OPENING) * neutral)
+        return values * (1.0 - share[..., None] * self.opening)
 
     def forward(self, values: torch.Tensor, before: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
         """before: what `values` were one tick earlier."""

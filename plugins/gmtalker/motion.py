@@ -143,6 +143,7 @@ class GMTalkerMotion(nn.Module, Stage):
         phones, gestures = (x.side[name] for name in self.needs)
         gates = self.lips.gates(phones, gestures, noise_of(state.floor), self.lookahead)
         lips = self.lips(values, state.face, gates)
+        lips = self.lips.quiet(lips, gestures, state.mix[:, NEUTRAL], self.lookahead)
         state.face.copy_(values)
         return lips
 
