@@ -145,4 +145,5 @@ def test_a_browser_sees_through_the_relay_what_the_line_leaves():
         through = look_on(rig.url, 4.0, Faults(delay_ms=5))
         lost = look_on(rig.url, 4.0, Faults(loss=1.0))
     assert through is not None and lost is not None
-    assert through["decoded"] > 0 and lost["decoded"] == 0, "nothing comes by any other way"
+    assert through["decoded"] > 50
+    assert lost["decoded"] <= 5, "what was on its way already; nothing comes by any other way"
