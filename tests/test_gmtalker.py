@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from engine.errors import ConfigError
-from engine.features.phones import GESTURES, PHONE_INDEX, PHONES
 from engine.frames import SpeechFeatures
 from engine.motion import layout
 from engine.motion.emotion import EMOTIONS, NEUTRAL, K, make_emotion
@@ -13,7 +12,6 @@ from engine.torchkit.noise import draw, init_streams, normal, seed_streams
 from plugins.gmtalker import mixture as gm
 from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights
 from plugins.gmtalker.head_motion import MotionGenerator
-from plugins.gmtalker.lips import LEAD, MOST_LEAD, MOST_STEP, MOST_TAKEN, ONSET, LipGates
 from plugins.gmtalker.mixture import Gaussian, MixtureMapper
 from plugins.gmtalker.motion import (
     BEGINNING,
@@ -239,63 +237,6 @@ def test_the_four_losses_reach_every_part():
         assert max(g.abs().max() for g in gradients if g is not None) > 0
 
 
-@pytest.mark.parametrize("emotion", ["happy", "disgusted", "surprised"])
-def test_lips_shut_in_every_emotion(emotion):
-    """Gates close the lips on the mesh whatever opens them, and leave the brows alone."""
-    from engine.render.face_model import FaceModel
-    from engine.render.lips import LipMeasure
-
-    face = FaceModel.load()
-    gates, measure = LipGates(face), LipMeasure(face)
-    units = {
-        "happy": {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.9, "jawOpen": 0.3, "mouthUpperUpLeft": 0.4},
-        "disgusted": {"lipUpperRaise": 0.8, "noseSneerLeft": 0.8, "mouthUpperUpRight": 0.7, "jawOpen": 0.2},
-        "surprised": {"jawOpen": 0.7, "mouthFunnel": 0.5, "browInnerUp": 0.9},
-    }[emotion]
-    values = torch.from_numpy(layout.vector(**units))[None, : layout.E]
-    assert measure.aperture(values.numpy())[0] > 0.08
-    shut = gates(values, values, torch.tensor([[1.0, 0.0]]))
-    assert measure.aperture(shut.numpy())[0] < 1e-4
-    half = gates(values, values, torch.tensor([[0.0, 1.0]]))
-    assert 0.0 < measure.aperture(half.numpy())[0] < measure.aperture(values.numpy())[0]
-    still = [layout.INDEX[name] for name in layout.EXPRESSION if name.startswith(("brow", "eye", "nose"))]
-    assert torch.equal(shut[:, still], values[:, still])
-    assert torch.equal(gates(values, values, torch.zeros(1, 2)), values)
-
-
-def test_lips_are_ahead_of_a_decoder_that_lags_and_shut_by_gates_alone():
-    """Jaw and smile stay as decoded; lips do the last step again, but never open by a leap nor shut by a fall."""
-    gates, free = LipGates(), torch.zeros(1, 2)
-    jaw, smile, shut = (layout.INDEX[name] for name in ("jawOpen", "mouthSmileLeft", "mouthClose"))
-    funnel, lower = (layout.INDEX[name] for name in ("mouthFunnel", "mouthLowerDownRight"))
-    some = {"jawOpen": 0.3, "mouthFunnel": 0.3, "mouthSmileLeft": 0.3}
-    high = torch.from_numpy(layout.vector(**some))[None, : layout.E]
-    low = high * 0.9
-    opens, shuts = gates(high, low, free)[0], gates(low, high, free)[0]
-    for said, kept in ((opens, 0.3), (shuts, 0.27)):
-        assert said[jaw] == pytest.approx(kept) and said[smile] == pytest.approx(kept)
-    assert opens[funnel] == pytest.approx(0.3 + 0.03 * LEAD) and opens[lower] == pytest.approx(0.03)
-    assert shuts[funnel] == pytest.approx(0.27 - 0.03 * LEAD) and shuts[shut] == pytest.approx(0.03)
-    assert opens[shut] == 0.0 and shuts[lower] == 0.0
-    leap, fall = gates(high * 4.0, low, free)[0], gates(low, high * 4.0, free)[0]
-    assert leap[funnel] == pytest.approx(1.2 + MOST_LEAD) and leap[lower] == pytest.approx(MOST_STEP)
-    assert fall[funnel] == pytest.approx(0.27 * (1.0 - MOST_TAKEN)) and fall[shut] == pytest.approx(0.27 * MOST_TAKEN)
-
-
-@pytest.mark.parametrize("delay", [0, 1, 2])
-def test_lips_begin_to_shut_one_tick_before(delay):
-    gates, phones, gestures = LipGates(), torch.zeros(1, 2, 3, len(PHONES)), torch.zeros(1, 2, 3, 4)
-    phones[..., PHONE_INDEX["AA"]] = 1.0
-    quiet = torch.zeros(1)
-    assert gates.gates(phones, gestures, quiet, delay).max() == 0.0
-    for now, after in ((1.0, 0.0), (0.0, 1.0)):
-        phones[..., delay, PHONE_INDEX["B"]], phones[..., delay, PHONE_INDEX["AA"]] = now, 1.0 - now
-        if delay:
-            phones[..., delay - 1, PHONE_INDEX["B"]], phones[..., delay - 1, PHONE_INDEX["AA"]] = after, 1.0 - after
-        shut, bite = gates.gates(phones, gestures, quiet, delay)[0]
-        assert bite == 0.0 and shut == pytest.approx(1.0 if now else ONSET if delay else 0.0)
-
-
 def test_a_session_begins_at_rest():
     """Head, eyes and lids leave rest by small steps, whatever the decoder's start says; so does a slot begun anew."""
     stage, heard = tiny_motion(0), speech(2, 40, 1)
@@ -307,21 +248,6 @@ def test_a_session_begins_at_rest():
     stage.reset(state, 0, 3)
     again = stage.step(state, tree_map(lambda v: v[:, 0], heard))[:, layout.E :]
     assert again[0].abs().max() == 0.0 and again[1].abs().max() > 0.0
-
-
-def test_a_mouth_shuts_where_nobody_speaks_and_opens_before_it_does():
-    lips, values = LipGates(), torch.full((layout.E,), 0.5)
-    jaw, brow = layout.INDEX["jawOpen"], layout.INDEX["browInnerUp"]
-
-    def after(now: float, soon: float, neutral: float) -> torch.Tensor:
-        gestures = torch.zeros(2, 2, len(GESTURES))  # frames, delays, gestures
-        gestures[:, 1, GESTURES.index("silence")], gestures[:, 0, GESTURES.index("silence")] = now, soon
-        return lips.quiet(values, gestures, torch.tensor(neutral), 1)
-
-    assert after(1.0, 1.0, 1.0)[jaw] == 0.0 and after(1.0, 1.0, 1.0)[brow] == 0.5
-    assert after(1.0, 1.0, 0.0)[jaw] == pytest.approx(0.25), "an emotion opens mouths of its own accord"
-    for now, soon in ((0.0, 0.0), (1.0, 0.2), (0.2, 1.0)):
-        assert torch.equal(after(now, soon, 1.0), values)
 
 
 def test_files_carry_sizes_and_speakers(tmp_path):
