@@ -69,12 +69,15 @@ def test_a_mouth_shuts_where_nobody_speaks_and_opens_before_it_does():
     lips, values = LipGates(), torch.full((layout.E,), 0.5)
     jaw, brow = layout.INDEX["jawOpen"], layout.INDEX["browInnerUp"]
 
-    def after(now: float, soon: float, neutral: float) -> torch.Tensor:
+    def after(now: float, soon: float, neutral: float, silent_ticks: float = 0.0) -> torch.Tensor:
         gestures = torch.zeros(2, 2, len(GESTURES))  # frames, delays, gestures
         gestures[:, 1, GESTURES.index("silence")], gestures[:, 0, GESTURES.index("silence")] = now, soon
-        return lips.quiet(values, gestures, torch.tensor(neutral), 1)
+        return lips.quiet(values, gestures, torch.tensor(silent_ticks), torch.tensor(neutral), 1)
 
     assert after(1.0, 1.0, 1.0)[jaw] == 0.0 and after(1.0, 1.0, 1.0)[brow] == 0.5
     assert after(1.0, 1.0, 0.0)[jaw] == pytest.approx(0.25), "an emotion opens mouths of its own accord"
     for now, soon in ((0.0, 0.0), (1.0, 0.2), (0.2, 1.0)):
         assert torch.equal(after(now, soon, 1.0), values)
+    opening = [after(0.0, 0.0, 1.0, silent_ticks=float(ticks))[jaw].item() for ticks in range(13)]
+    assert opening[:2] == [0.5, 0.5], "the tick that is answered is one before the newest"
+    assert opening == sorted(opening, reverse=True) and opening[3] < 0.2 and opening[11:] == [0.0, 0.0]

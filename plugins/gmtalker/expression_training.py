@@ -32,6 +32,7 @@ ABOUT = "Speech features and a mixture of emotions to expression coefficients. L
 
 TURNING = 1 / 3  # share of a batch in which one performance turns into another one of the same voice
 QUICK, SLOW = 0.3, 0.1  # shares of the way to the goal per tick, as `motion.RAMP`
+LASTING = 0.5  # share of these that stop on the way: what lies between two emotions is held as long as they are
 
 
 class ExpressionLoss(nn.Module):
@@ -39,7 +40,8 @@ class ExpressionLoss(nn.Module):
 
     In some examples the emotion changes: the coefficients fade from one performance to another one of the same voice
     and performer, and z between what the posterior makes of either. Otherwise the decoder, whose past says what was
-    felt, would follow a new z late and in jumps.
+    felt, would follow a new z late and in jumps. With `blends = false` nothing lies between two emotions: only whole
+    ones at full strength are learned from, and none changes.
     """
 
     def __init__(self, generator: ExpressionGenerator, takes: Takes, settings: Settings):
@@ -48,11 +50,13 @@ class ExpressionLoss(nn.Module):
         self.weights = ExpressionWeights(
             settings.rec, settings.cond, settings.source, settings.emotion, settings.label
         )
+        whole = labels(takes.emotion, takes.strength).amax(-1) == 1.0
+        self.whole = None if settings.blends else whole.nonzero()
 
     def forward(self, step: int) -> tuple[torch.Tensor, Figures]:
         takes, face = self.takes, self.generator
-        batch = training.draw_batch(takes, takes.motion.shape[1], self.settings, step)
-        size, turning = len(batch.rows), round(TURNING * len(batch.rows))
+        batch = training.draw_batch(takes, takes.motion.shape[1], self.settings, step, self.whole)
+        size, turning = len(batch.rows), round(TURNING * len(batch.rows)) if self.settings.blends else 0
         others = torch.minimum(batch.takes[:turning] ^ 1, torch.tensor(takes.motion.shape[1] - 1))
         at = torch.cat((batch.rows, batch.rows[:turning])), torch.cat((batch.takes, others))
         performed = face.scaled(takes.motion[at][..., : layout.E].float())
@@ -79,11 +83,14 @@ class ExpressionLoss(nn.Module):
 
 
 def fades(count: int, ticks: int, random: torch.Generator) -> torch.Tensor:
-    """How far each of some changes is at each tick, (count, ticks, 1): two slow averages in a row of a step."""
+    """How far each of some changes is at each tick, (count, ticks, 1): two slow averages in a row of a step, or as far
+    from the first tick to the last."""
+    lasting = torch.rand(count, 1, 1, generator=random) < LASTING
+    share = torch.rand(count, 1, 1, generator=random)
     rate = SLOW + (QUICK - SLOW) * torch.rand(count, 1, 1, generator=random)
     since = torch.arange(ticks)[:, None] - torch.rand(count, 1, 1, generator=random) * ticks
     since = since.clamp(min=0.0)
-    return 1.0 - (1.0 - rate) ** since * (1.0 + rate * since)
+    return torch.where(lasting, share, 1.0 - (1.0 - rate) ** since * (1.0 + rate * since))
 
 
 def turned(values: torch.Tensor, size: int, fade: torch.Tensor) -> torch.Tensor:

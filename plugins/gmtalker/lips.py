@@ -17,7 +17,7 @@ from engine.motion import layout
 from engine.motion.articulation import ARTICULATORS, BITE_ADD, BITE_KEEP, CLOSED_ADD, CLOSED_KEEP
 from engine.render.face_model import FaceModel
 from engine.render.lips import LOWER, UPPER, LipMeasure
-from plugins.viseme.evidence import SILENCE, Evidence
+from plugins.viseme.evidence import QUIET_TICKS, REST_EASE, SILENCE, Evidence
 
 # Where a gate's probability begins and ends to count: (shut, bite). Lower than the viseme plugin's: emotions open the
 # mouth wider, and what is half shut then shows.
@@ -88,14 +88,21 @@ class LipGates(nn.Module):
         after = self._open(phones[..., delay - 1, :], gestures[..., delay - 1, :], noise)
         return torch.maximum(now, ONSET * after)
 
-    def quiet(self, values: torch.Tensor, gestures: torch.Tensor, neutral: torch.Tensor, delay: int) -> torch.Tensor:
+    def quiet(
+        self, values: torch.Tensor, gestures: torch.Tensor, silent_ticks: torch.Tensor, neutral: torch.Tensor,
+        delay: int,
+    ) -> torch.Tensor:  # fmt: skip
         """Coefficients whose mouth shuts where nobody speaks: left to itself, the decoder takes a quarter of a second,
-        and keeps muttering a little. neutral: share (...) of that emotion."""
+        and keeps muttering a little. silent_ticks: how long nothing at all has been heard (...), up to the newest
+        tick; neutral: share (...) of that emotion."""
         silent = gestures[..., delay, SILENCE].mean(-1)
         if delay:  # a mouth opens before it speaks
             silent = torch.minimum(silent, gestures[..., delay - 1, SILENCE].mean(-1))
         share = ((silent - QUIET_LOW) / (QUIET_HIGH - QUIET_LOW)).clamp(0.0, 1.0)
-        share = share * share * (3.0 - 2.0 * share) * (FELT_OPENING + (1.0 - FELT_OPENING) * neutral)
+        kept = torch.pow(REST_EASE, (silent_ticks - delay).clamp(0.0, QUIET_TICKS))
+        rested = (1.0 - kept) / (1.0 - REST_EASE**QUIET_TICKS)
+        share = torch.maximum(share * share * (3.0 - 2.0 * share), rested)
+        share = share * (FELT_OPENING + (1.0 - FELT_OPENING) * neutral)
         return values * (1.0 - share[..., None] * self.opening)
 
     def forward(self, values: torch.Tensor, before: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:

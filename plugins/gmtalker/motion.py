@@ -29,12 +29,13 @@ from plugins.gmtalker.head_motion import MotionGenerator
 from plugins.gmtalker.lips import LipGates
 from plugins.gmtalker.mixture import component_weights, mix
 from plugins.gmtalker.sizes import read_expression, read_motion, table_of
-from plugins.viseme.evidence import FIRST_FLOOR_DB, next_floor, noise_of
+from plugins.viseme.evidence import FIRST_FLOOR_DB, QUIET_TICKS, heard, next_floor, noise_of
 
 EXPRESSION_MODEL, MOTION_MODEL = "gmtalker-expression", "gmtalker-motion"
 RAMP = 0.22  # share of the way to the goal per tick, twice in a row
 QUICKEST = 0.025  # change of an emotion's share per tick: brows must not move faster than they do in speech
 ONCE = 1 << 20  # channels of the numbers that are drawn once per session begin here
+MOST_SILENT = QUIET_TICKS + MOST_AHEAD  # ticks of silence that are counted
 LARGEST = 1.2  # of a coefficient
 BEGINNING = 25  # ticks in which head, eyes and lids leave rest: what the decoder says first is far from its own start
 
@@ -45,7 +46,8 @@ class GMTalkerState(State):
     components: (S, K, Z) this session's z of every emotion;
     goal, near, mix: (S, K) shares of the emotions: where to, the first and the second average on the way;
     face: (S, E) coefficients of the last tick, before anything is done for the lips; a session begins at rest;
-    floor: (S,) level between words, dBFS; begun: (S,) share of the session's beginning that has passed."""
+    floor: (S,) level between words, dBFS; silent: (S,) ticks since anything was heard, up to those that matter;
+    begun: (S,) share of the session's beginning that has passed."""
 
     seed: torch.Tensor
     noise: NoiseStreams
@@ -58,6 +60,7 @@ class GMTalkerState(State):
     mix: torch.Tensor
     face: torch.Tensor
     floor: torch.Tensor
+    silent: torch.Tensor
     begun: torch.Tensor
 
 
@@ -106,6 +109,7 @@ class GMTalkerMotion(nn.Module, Stage):
             mix=share.clone(),
             face=torch.zeros(slots, layout.E),
             floor=torch.full((slots,), FIRST_FLOOR_DB),
+            silent=torch.full((slots,), float(MOST_SILENT)),
             begun=torch.zeros(slots),
         )
 
@@ -143,7 +147,8 @@ class GMTalkerMotion(nn.Module, Stage):
         phones, gestures = (x.side[name] for name in self.needs)
         gates = self.lips.gates(phones, gestures, noise_of(state.floor), self.lookahead)
         lips = self.lips(values, state.face, gates)
-        lips = self.lips.quiet(lips, gestures, state.mix[:, NEUTRAL], self.lookahead)
+        state.silent.add_(1.0).clamp_(max=MOST_SILENT).mul_(1.0 - heard(x.loudness_db))
+        lips = self.lips.quiet(lips, gestures, state.silent, state.mix[:, NEUTRAL], self.lookahead)
         state.face.copy_(values)
         return lips
 

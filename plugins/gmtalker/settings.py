@@ -2,7 +2,8 @@
 
 Ablations are configurations: `prior = "gaussian"` (the paper's: one Gaussian instead of the mixture, so that no latent
 is any emotion's), `prior = "labelled"` (the same with a label for the decoder), `prior = "onehot"` (no latent, a label
-for the decoder), `flow = false`, `pretrain_minutes = 0`.
+for the decoder; with `blends = false` as in the literature: nothing lies between two emotions), `flow = false`,
+`pretrain_minutes = 0`.
 """
 
 import tomllib
@@ -42,6 +43,7 @@ class Settings(Section):
     rate: float = Field(default=1e-3, gt=0, description="highest learning rate; the paper's is 1e-4")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="slow on a CPU: a quarter of a step")
     evaluate_every: int = Field(default=500, ge=1)
+    blends: bool = Field(default=True, description="also learn from what lies between two emotions")
     # exposure bias, see `rollout`
     past_noise: float = Field(default=0.1, ge=0, description="deviation added to the past while teaching")
     past_drop: float = Field(default=0.2, ge=0, le=1, description="share of examples whose past is torn")

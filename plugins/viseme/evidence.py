@@ -20,6 +20,9 @@ FIRST_FLOOR_DB, LEAST_FLOOR_DB = -30.0, -70.0  # of the level between words: bef
 RISE_DB = 0.32  # per tick: 8 dB a second
 NOTHING_DB = -90.0  # digital silence says nothing of the room
 QUIET_ROOM_DB, LOUD_ROOM_DB, SHIFT = -55.0, -35.0, 0.7
+QUIET_DB = -66.0  # both frames of a tick below this level: nothing is heard
+QUIET_TICKS = 10  # after so many quiet ticks the mouth is exactly at rest
+REST_EASE = 0.62  # share of the mouth kept per quiet tick
 
 
 class Evidence(nn.Module):
@@ -61,6 +64,11 @@ def floors(loudness_db: torch.Tensor) -> torch.Tensor:
 def noise_of(floor_db: torch.Tensor) -> torch.Tensor:
     """0 in a quiet room, 1 in a loud one, (...)."""
     return ((floor_db - QUIET_ROOM_DB) / (LOUD_ROOM_DB - QUIET_ROOM_DB)).clamp(0.0, 1.0)
+
+
+def heard(loudness_db: torch.Tensor) -> torch.Tensor:
+    """Whether anything is heard in a tick of loudness (..., 2): 1 or 0, (...)."""
+    return (loudness_db.amax(-1) > QUIET_DB).to(loudness_db.dtype)
 
 
 def _room(loudness_db: torch.Tensor) -> torch.Tensor:

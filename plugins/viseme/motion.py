@@ -23,16 +23,22 @@ from engine.frames import FEATURE_FRAMES, SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
 from engine.stage import Stage, State
-from plugins.viseme.evidence import FIRST_FLOOR_DB, Evidence, floors, next_floor, noise_of
+from plugins.viseme.evidence import (
+    FIRST_FLOOR_DB,
+    QUIET_TICKS,
+    REST_EASE,
+    Evidence,
+    floors,
+    heard,
+    next_floor,
+    noise_of,
+)
 
 MODEL = "viseme-decoder"
-QUIET_DB = -66.0  # both frames of a tick below this level: nothing is heard
-QUIET_TICKS = 10  # after so many quiet ticks the mouth is exactly at rest
 RELEASE = 0.7  # most that a gate lets go in one tick
 # Phones with the tip of the tongue at the ridge, or at the teeth.
 TIP_PHONES = {"L": 1.0, "N": 1.0, "T": 1.0, "D": 1.0, "DX": 1.0, "TH": 0.6, "DH": 0.6}
 TIP_LOW, TIP_SPAN = 0.15, 0.45  # probability of those from which the tip begins to rise, and until it is up
-REST_EASE = 0.62  # share of the mouth kept per quiet tick
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ class Decoder(nn.Module, Stage):
         for i, layer in enumerate(self.layers):
             h = _gru_step(layer, h, state.hidden[:, i])
             state.hidden[:, i].copy_(h)
-        joined = torch.cat((state.heard, _heard(x.loudness_db)[:, None]), 1)
+        joined = torch.cat((state.heard, heard(x.loudness_db)[:, None]), 1)
         state.heard.copy_(joined[:, 1:])
         state.floor.copy_(next_floor(state.floor, x.loudness_db))
         mouth = self._answer(state.hidden.flatten(1), x, noise_of(state.floor), answer)
@@ -141,9 +147,9 @@ class Decoder(nn.Module, Stage):
         """All ticks at once, content (B, T, 2, D): the same vectors (B, T, M) as `step` gives."""
         answer = self.config.lookaheads.index(self.lookahead)
         mouth = self.mouths(x)[answer]
-        heard = nn.functional.pad(_heard(x.loudness_db), (QUIET_TICKS - 1, 0))
+        awake = nn.functional.pad(heard(x.loudness_db), (QUIET_TICKS - 1, 0))
         values = self.coefficients(mouth) + self._tip_up(x.side["phones"], self.open_gates(mouth.gates), answer)
-        return self._vector(values, (heard.unfold(-1, QUIET_TICKS, 1) * self.ease).amax(-1))
+        return self._vector(values, (awake.unfold(-1, QUIET_TICKS, 1) * self.ease).amax(-1))
 
     def mouths(self, x: SpeechFeatures) -> list[Mouth]:
         """What every head says, (B, T, ...): entry k at tick t is about tick t - lookaheads[k]."""
@@ -200,10 +206,6 @@ class Decoder(nn.Module, Stage):
         awake = (awake - self.ease[0]) / (1.0 - self.ease[0])  # the oldest quiet tick brings exact rest
         values = values * awake.clamp(min=0.0)[..., None]
         return torch.cat((values, self.head_rest.expand(*values.shape[:-1], -1)), -1)
-
-
-def _heard(loudness_db: torch.Tensor) -> torch.Tensor:
-    return (loudness_db.amax(-1) > QUIET_DB).to(loudness_db.dtype)
 
 
 def _gru_step(layer: nn.Module, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:

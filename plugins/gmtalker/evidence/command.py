@@ -2,9 +2,9 @@
 
 Everything is measured on streamed output: the motion stage with its default settings, tick by tick, on features that
 normaliser and encoder streamed. Figures are named plainly, each {"value": ..., "n": ...}; those of the performances
-that it learned from end in _reference, those of ablations in _single_gaussian, _labelled_gaussian, _one_hot, _no_flow,
-_no_pretraining and _no_emn. Ablations are not shipped: train them into --ablations (plugins/gmtalker/README.md,
-Evidence), or their figures are left out and named.
+that it learned from end in _reference, those of ablations in _single_gaussian, _labelled_gaussian, _one_hot,
+_soft_label, _no_flow, _no_pretraining and _no_emn. Ablations are not shipped: train them into --ablations
+(plugins/gmtalker/README.md, Evidence), or their figures are left out and named.
 """
 
 import argparse

@@ -23,6 +23,7 @@ FACES = {
         "expression-labelled_gaussian", "gmtalker.expression --config labelled_gaussian"
     ),
     "_one_hot": ("expression-one_hot", "gmtalker.expression --config one_hot"),
+    "_soft_label": ("expression-soft_label", "gmtalker.expression --config soft_label"),
 }
 STEERED = tuple(end for end in FACES if end != "_single_gaussian")  # that one cannot be told an emotion
 HEADS = {
@@ -104,6 +105,7 @@ def judge_emotion(ask: Inquiry) -> None:
 
 
 def judge_interpolation(ask: Inquiry) -> None:
+    interpolation.judge_interpolation(ask.evidence, ask.reader, ask.scenes.plain, None, "_reference")
     for end, actor in {"": ask.actor, **ask.faces(STEERED, "eppl, epdv, largest_step")}.items():
         ask.tell(f"emotions that change{end}")
         interpolation.judge_interpolation(ask.evidence, ask.reader, ask.scenes.plain, actor, end)

@@ -27,19 +27,20 @@ LEAST_CHANGE_S = 2.4  # that a clip goes on after a change, which takes two seco
 
 
 def judge_interpolation(
-    evidence: Evidence, reader: EmotionReader, scenes: Sequence[Scene], actor: Actor, end: str = ""
+    evidence: Evidence, reader: EmotionReader, scenes: Sequence[Scene], actor: Actor | None, end: str = ""
 ) -> None:
     """Every pair of emotions in 17 equal steps of their shares, same words, same seed, each step a stream of its own;
-    frames are compared at the same moment of the words, so that only the emotion moves.
+    frames are compared at the same moment of the words, so that only the emotion moves. actor None: performed.
 
     detour and unevenness say the same of a path whatever its length: a face that shows little has short ones.
     """
     shares = np.linspace(0.0, 1.0, FRAMES, dtype=np.float32)
     cast = [(scenes[n % len(scenes)], pair) for n, pair in enumerate(PAIRS)]
-    lines = [
-        scene.line((1.0 - share) * one_hot(a) + share * one_hot(b)) for scene, (a, b) in cast for share in shares
-    ]
-    motions = stream(actor, lines)
+    steps = [(scene, (1.0 - share) * one_hot(a) + share * one_hot(b)) for scene, (a, b) in cast for share in shares]
+    if actor is None:
+        motions = [scene.performed(weights) for scene, weights in steps]
+    else:
+        motions = stream(actor, [scene.line(weights) for scene, weights in steps])
     rows = []
     for n in range(len(cast)):
         faces = np.stack(motions[n * FRAMES : (n + 1) * FRAMES])

@@ -43,7 +43,8 @@ ROWS = (
 BESIDE = {  # what stands beside a figure: endings that are tried in order, and what they are called
     "reference": ("_reference", "_wanted"),
     "ablations": (
-        "_single_gaussian", "_labelled_gaussian", "_one_hot", "_no_flow", "_no_pretraining", "_no_emn", "_input",
+        "_single_gaussian", "_labelled_gaussian", "_one_hot", "_soft_label", "_no_flow", "_no_pretraining",
+        "_no_emn", "_input",
     ),
 }  # fmt: skip
 
