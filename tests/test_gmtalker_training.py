@@ -21,7 +21,7 @@ from engine.training.run_log import RunLog
 from plugins.gmtalker import expression_training, motion_training
 from plugins.gmtalker.data import SPEAKERS, Takes, labels, make_takes
 from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights, reconstruction
-from plugins.gmtalker.expression_training import fades, turned
+from plugins.gmtalker.expression_training import ExpressionLoss, fades, turned
 from plugins.gmtalker.judge import EmotionJudge
 from plugins.gmtalker.motion import build, save_generator
 from plugins.gmtalker.rollout import roll_out, taught_past
@@ -102,6 +102,18 @@ def test_an_emotion_turns_into_another():
     made = turned(values, 2, fade)
     assert torch.allclose(made[0], 2.0 * fade[0].expand(-1, 2)) and torch.equal(made[1], values[1])
     assert turned(values[:, :1], 2, fade).shape == (2, 200, 2)
+
+
+def test_one_hot_learns_from_whole_emotions_only(corpus, encoder):
+    made = takes(corpus, encoder)
+    settings = read_settings("one_hot", ["batch=2", "size=tiny"])
+    size = choose_size("tiny", settings.prior, content=encoder.width).expression
+    loss = ExpressionLoss(ExpressionGenerator(size, encoder.width, len(SPEAKERS)), made, settings)
+    rows, clips = loss.whole.unbind(1)
+    shares = labels(made.emotion, made.strength)
+    assert 0 < len(rows) < shares.shape[0] * shares.shape[1], "weak and mixed ones are among these takes, too"
+    assert (shares[rows, clips].amax(-1) == 1.0).all()
+    assert torch.isfinite(loss(3)[0])
 
 
 def test_both_trainings_make_what_the_stage_loads(corpus, encoder, tmp_path, capsys):
