@@ -82,7 +82,7 @@ class ExpressionGenerator(nn.Module):
         self, scaled: torch.Tensor, speech: SpeechFeatures, weights: torch.Tensor, intensity: torch.Tensor,
         noise: torch.Tensor, losses: ExpressionWeights,
     ) -> tuple[torch.Tensor | None, dict[str, torch.Tensor]]:  # fmt: skip
-        """z (B, Z) of a performance, and what it costs, each (B,): eq. 8, 10, 11 and the label's term.
+        """z (B, Z) of a performance as the decoder hears it, and what it costs, each (B,): eq. 8, 10, 11, and the label's.
 
         weights: of the emotions (B, K), at an intensity (B,). noise: standard normal (B, W + Z), the one sample.
         """
@@ -94,8 +94,9 @@ class ExpressionGenerator(nn.Module):
         mixture, shares = self.mapper(w), gm.component_weights(weights, intensity, NEUTRAL)
         if self.size.components == 1:
             shares = torch.ones_like(intensity)[:, None]
+        heard = q_z.mean + self.size.noise * (z - q_z.mean)
         pi, pure = gm.responsibilities(z, mixture), (shares.amax(-1) == 1.0).float()
-        return z, {
+        return heard, {
             "cond": losses.cond * gm.conditional_term(z, q_z, gm.mixed(mixture, shares)),
             "w": losses.source * gm.source_term(q_w),
             "emo": losses.emotion * gm.emotion_term(pi),
@@ -104,12 +105,12 @@ class ExpressionGenerator(nn.Module):
 
     @torch.no_grad()
     def components(self, w: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """One z of every emotion, (S, K, Z): w (S, W) and noise (S, Z) are standard normal.
+        """One z of every emotion as the decoder hears it, (S, K, Z): w (S, W) and noise (S, Z) are standard normal.
 
         All share the noise: then a mixture of them is as far from its middle as each of them is from its own.
         """
         assert self.mapper is not None, "the one-hot decoder has no latent"
-        return self.mapper(w).sample(noise[:, None])
+        return self.mapper(w).sample(self.size.noise * noise[:, None])
 
     def decode(
         self, past: torch.Tensor, z: torch.Tensor | None, speech: SpeechFeatures, speaker: torch.Tensor,

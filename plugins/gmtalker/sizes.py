@@ -31,7 +31,9 @@ class ExpressionSize:
     """GMEG. values: expression coefficients; latent: width of z; source: width of w.
 
     prior: the mixture of the paper, or an ablation: one Gaussian (the emotion then reaches the decoder as a label,
-    as in any conditional VAE), or no latent at all, only a one-hot label.
+    as in any conditional VAE), or no latent at all, only a one-hot label. noise: share of z's noise that the decoder
+    hears, in training as in speaking. Hearing all of it, a decoder trusts its own past more than z, and leaps from one
+    emotion to the other where they meet.
     """
 
     decoder: DecoderSize = field(default_factory=DecoderSize)
@@ -43,6 +45,7 @@ class ExpressionSize:
     mapper_width: int = 64
     components: int = K
     prior: Prior = "mixture"
+    noise: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,15 @@ class Size:
     content: int = 384
 
 
+CALM = 0.2  # share of the noise of z
 _PAPER_DECODER = DecoderSize(width=512, layers=8, heads=8, feedforward=2048, context=100, hearing=12)
 _TINY_DECODER = DecoderSize(width=16, layers=2, heads=2, feedforward=32, context=6, hearing=3)
 SIZES = {
-    "small": Size(),
+    "small": Size(ExpressionSize(noise=CALM)),
     "paper": Size(
-        ExpressionSize(_PAPER_DECODER, latent=128, source=64, encoder_layers=8, mapper_layers=8, mapper_width=256),
+        ExpressionSize(
+            _PAPER_DECODER, latent=128, source=64, encoder_layers=8, mapper_layers=8, mapper_width=256, noise=CALM,
+        ),
         MotionSize(
             _PAPER_DECODER, latent=32, encoder_layers=8, steps=4, flow_layers=4, flow_width=256, flow_heads=8,
             flow_context=100,
