@@ -82,7 +82,7 @@ class ExpressionGenerator(nn.Module):
         self, scaled: torch.Tensor, speech: SpeechFeatures, weights: torch.Tensor, intensity: torch.Tensor,
         noise: torch.Tensor, losses: ExpressionWeights,
     ) -> tuple[torch.Tensor | None, dict[str, torch.Tensor]]:  # fmt: skip
-        """z (B, Z) of a performance as the decoder hears it, and what it costs, each (B,): eq. 8, 10, 11, and the label.
+        """z (B, Z) of a performance as the decoder hears it, and what it costs, each (B,): eq. 8, 10, 11 and the label.
 
         weights: of the emotions (B, K), at an intensity (B,). noise: standard normal (B, W + Z), the one sample.
         """
