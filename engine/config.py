@@ -40,7 +40,7 @@ class FeaturesSection(Section):
 class MotionSection(Section):
     """The plugin that turns speech features into face motion."""
 
-    plugin: str = Field(default="viseme", description="see `visema plugins`; gmtalker has emotions")
+    plugin: str = Field(default="gmtalker", description="see `visema plugins`; viseme is the light one")
     lookahead_ticks: int = Field(default=1, ge=0, le=2, description="40 ms each: later, but lips anticipate better")
     life: float = Field(default=1.0, ge=0, le=2, description="blinks, glances, breathing and head motion; 0 is still")
     emotion: str = Field(default="neutral", description="happy, or a mixture: happy=0.7,sad=0.3 (gmtalker)")
