@@ -56,6 +56,7 @@ def silence_figures(stage: Stage, speech: np.ndarray) -> dict[str, float]:
         values = stream(stage, [to_ticks(np.concatenate(parts))])[0]
         edges = np.cumsum([0] + [len(part) // TICK_SAMPLES for part in parts])
         settle = int(SETTLE_S * SAMPLE_RATE_HZ / TICK_SAMPLES)
+        values = values[:, [layout.INDEX[name] for name in layout.MOUTH]]
         still = np.concatenate((values[: edges[1] - settle], values[edges[2] + settle :]))
         moving = values[edges[1] : edges[2]]
         figures[f"{name}_over_speech"] = float(np.sqrt(np.square(still).mean() / np.square(moving).mean()))

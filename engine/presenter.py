@@ -23,8 +23,8 @@ class Presenter:
     """
 
     def __init__(self, renderer: Stage | None, lookahead: int, timings: dict[str, Timings], fps: int = FPS):
-        self._renderer, self._lookahead, self._timings, self._fps = renderer, lookahead, timings, fps
-        self._state = renderer.init_state(1) if renderer is not None else None
+        self._lookahead, self._timings, self._fps = lookahead, timings, fps
+        self._drawing = (renderer, renderer.init_state(1)) if renderer is not None else None
         self._held: deque[AudioTick] = deque()
         self._last: Image | None = None
         self._before: torch.Tensor | None = None  # motion of the last tick
@@ -32,13 +32,15 @@ class Presenter:
 
     def set_background(self, colour: str) -> None:
         """Change the colour behind the head from the next picture on; ConfigError if it is none."""
-        if self._renderer is not None:
-            self._renderer.set_background(self._state, 0, colour)  # type: ignore[attr-defined]
+        if (drawing := self._drawing) is not None:
+            renderer, state = drawing
+            renderer.set_background(state, 0, colour)  # type: ignore[attr-defined]
 
     def set_emotion(self, emotion: Emotion) -> None:
         """Tell a renderer that is `emotional`."""
-        if self._renderer is not None and self._renderer.emotional:
-            self._renderer.set_emotion(self._state, 0, emotion.weights, emotion.intensity)
+        if (drawing := self._drawing) is not None and drawing[0].emotional:
+            renderer, state = drawing
+            renderer.set_emotion(state, 0, emotion.weights, emotion.intensity)
 
     def hold(self, tick: AudioTick) -> AudioTick | None:
         """This tick has been heard: the one of `lookahead` ticks ago, whose motion that gave; None at the beginning."""
@@ -56,6 +58,11 @@ class Presenter:
         *earlier, image = self._pictures(motion, voice, draw)
         self._timings["tick"].add_ns(heard_ns + time.perf_counter_ns() - begun_ns)
         return Moment(image, face, voice, time.monotonic_ns(), tuple(picture.rgb for picture in earlier))
+
+    def release(self) -> None:
+        """Draw nothing from now on, from any thread: a state of the renderer is megabytes, and whoever remembers a
+        session that has ended shall not keep them."""
+        self._drawing = self._last = None
 
     def silence(self) -> list[AudioTick]:
         """Quiet ticks that bring out what the look-ahead still holds."""
@@ -77,13 +84,13 @@ class Presenter:
         return [self._draw(between(before, motion, early), voice, draw) for early in wanted]
 
     def _draw(self, motion: torch.Tensor, voice: AudioTick, draw: bool) -> Image:
-        renderer = self._renderer
-        if renderer is None:
+        if (drawing := self._drawing) is None:
             return Image(np.zeros((0, 0, 3), np.uint8), voice.index, voice.captured_ns)
         if self._last is not None and not draw:
             self.skipped += 1
             return self._last
         with self._timings["render"].measure():
-            rgb = renderer.step(self._state, motion)[0].numpy().copy()  # its buffer is only lent
+            renderer, state = drawing
+            rgb = renderer.step(state, motion)[0].numpy().copy()  # its buffer is only lent
         self._last = Image(rgb, voice.index, voice.captured_ns)
         return self._last

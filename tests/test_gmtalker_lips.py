@@ -81,3 +81,6 @@ def test_a_mouth_shuts_where_nobody_speaks_and_opens_before_it_does():
     opening = [after(0.0, 0.0, 1.0, silent_ticks=float(ticks))[jaw].item() for ticks in range(13)]
     assert opening[:2] == [0.5, 0.5], "the tick that is answered is one before the newest"
     assert opening == sorted(opening, reverse=True) and opening[3] < 0.2 and opening[11:] == [0.0, 0.0]
+    smile = layout.INDEX["mouthSmileLeft"]
+    assert after(0.0, 0.0, 1.0, silent_ticks=12.0)[smile] == 0.0, "a neutral mouth comes to rest where nothing is heard"
+    assert after(0.0, 0.0, 0.5, silent_ticks=12.0)[smile] == 0.5 == after(1.0, 1.0, 1.0)[smile]

@@ -26,10 +26,13 @@ PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4_096
 
 
 class Rig:
-    """Runs while a `with` lasts. DeviceError if the server does not come up."""
+    """Runs while a `with` lasts. DeviceError if the server does not come up.
 
-    def __init__(self, config: Config):
-        self._config = config
+    most_spans: that it keeps; they fill its memory, a megabyte in half a minute.
+    """
+
+    def __init__(self, config: Config, most_spans: int = 1_000_000):
+        self._config, self._most_spans = config, most_spans
         self.url = ""
         self.spans: list[Span] = []
 
@@ -37,7 +40,7 @@ class Rig:
         self._folder = tempfile.TemporaryDirectory()
         self._file = Path(self._folder.name) / "spans.json"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.harness.rig", str(self._file)],
+            [sys.executable, "-m", "benchmarks.harness.rig", str(self._file), str(self._most_spans)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2],
         )  # fmt: skip
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -81,7 +84,7 @@ def main(argv: list[str]) -> None:
     from benchmarks.harness.stamp import StampedEngine
 
     config = Config.model_validate_json(sys.stdin.readline())
-    recorder = Recorder()
+    recorder = Recorder(int(argv[1]))
     engine = StampedEngine(config, recorder)
     engine.start()
     _watch_sending(recorder)
@@ -125,7 +128,8 @@ async def _serve(engine: Any, config: Config) -> None:
 
 
 def _count(engine: Any) -> dict[str, Any]:
-    gc.collect()
+    import time; t=time.monotonic()
+    gc.collect(); print("GC ms", (time.monotonic()-t)*1e3, file=sys.stderr)
     files, rss_mb = _held()
     return {
         "sessions": len(engine.sessions), "tasks": len(asyncio.all_tasks()), "threads": threading.active_count(),

@@ -18,7 +18,7 @@ from benchmarks.harness.rig import Rig
 from engine.config import Config
 
 CYCLES = 100
-WARM_CYCLES = 3  # before the first count: what is made once
+WARM_CYCLES = 12  # before the first count: what is made once, and for a second session beside the first
 SILENT_EVERY = 4  # every so many peers go without a word
 REST_S = 20.0  # at most, until the last has been forgotten
 WATCH_EVERY_S = 1.0
@@ -29,7 +29,7 @@ def bench_soak(config: Config, seconds: float = 1_800.0, cycles: int = CYCLES, *
     """So many cycles, then so many seconds of talk. rss_growth_mb: the larger of the two growths."""
     run = describe_run(config)
     serve = config.serve.model_copy(update={"vanish_timeout_s": 3.0, "connect_timeout_s": 10.0})
-    with Rig(config.model_copy(update={"serve": serve})) as rig:
+    with Rig(config.model_copy(update={"serve": serve}), most_spans=0) as rig:
         asyncio.run(_cycle(rig.url, WARM_CYCLES))
         before = rest(rig.count)
         asyncio.run(_cycle(rig.url, cycles))

@@ -38,6 +38,7 @@ EXTRA: tuple[str, ...] = (
 
 EXPRESSION = ARKIT + EXTRA
 E = len(EXPRESSION)
+MOUTH = tuple(name for name in EXPRESSION if name.startswith(("jaw", "mouth", "lip", "tongue")))
 
 MOTION = (
     "headPitch", "headYaw", "headRoll",

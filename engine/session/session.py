@@ -119,6 +119,7 @@ class Session:
         """End now and give the slot back; the receiver sees the end, or the error."""
         self.closed = True
         self._engine.forget(self)  # before the receiver hears of it: it may open the next session at once
+        self._presenter.release()
         self.moments.close(error)
 
     def stats(self) -> dict[str, Any]:

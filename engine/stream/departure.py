@@ -173,6 +173,7 @@ class Departure:
                     downlink.send_picture(parcel.packet, parcel.stamp_ns)
 
     def close(self) -> None:
+        self._pictures = {}  # megabytes each
         self._voices.close()
         self._shown.close()
         for downlink in list(self.downlinks):

@@ -5,8 +5,8 @@ first thing a lip-reader misses, so the gates of the viseme plugin (`plugins.vis
 coefficients. They blend towards a shut and a biting mouth that keep most of the emotion; what is then left of the gap
 between the lips, which is linear in the coefficients, `mouthClose` takes away.
 
-One that sees its own past also lags: 9 ms behind what it learned from, on real prompts. The last step, done once more
-(a phase lead), brings that back. The lips do it, as they are quicker than the jaw: with its own steps lengthened, the
+One that sees its own past also lags: 9 ms behind what it learned from, on real prompts. Most of the last step, done once
+more (a phase lead), brings that back. The lips do it, as they are quicker than the jaw: with its own steps lengthened, the
 jaw followed a captured one less (correlation 0.63 instead of 0.68).
 """
 
@@ -20,15 +20,16 @@ from engine.render.lips import LOWER, UPPER, LipMeasure
 from plugins.viseme.evidence import QUIET_TICKS, REST_EASE, SILENCE, Evidence
 
 # Where a gate's probability begins and ends to count: (shut, bite). Lower than the viseme plugin's: emotions open the
-# mouth wider, and what is half shut then shows.
-GATE_LOW, GATE_HIGH = (0.44, 0.08), (0.68, 0.34)
-ONSET = 0.2  # share of the next tick's gates that acts already: lips take longer to meet than to part
-LEAD = 0.5  # share of their last step that lips are ahead
+# mouth wider, and what is half bitten then shows.
+GATE_LOW, GATE_HIGH = (0.50, 0.05), (0.80, 0.25)
+ONSET = 0.3  # share of the next tick's gates that acts already: lips take longer to meet than to part
+LEAD = 0.8  # share of their last step that lips are ahead
 MOST_LEAD, MOST_STEP = 0.06, 0.15  # of a lip's lead, and of the opening of the jaw that the lower lip does again
 MOST_TAKEN = 0.25  # share of an opening that a lead takes away at most: shutting lips is the gates' affair
 LEADING = ("mouthFunnel", "mouthPucker", "mouthLowerDown", "mouthUpperUp")
 # Where the probability that nobody speaks begins and ends to shut the mouth; of an emotion's own opening half stays.
 QUIET_LOW, QUIET_HIGH, FELT_OPENING = 0.5, 0.95, 0.5
+CALM_FROM = 0.8  # share of neutral from which on silence brings the mouth wholly to rest
 OPENING = ("jawOpen", "mouthFunnel", "mouthPucker", "mouthLowerDown", "mouthUpperUp", "mouthStretch")
 # Of what an emotion does to the mouth, so much stays while lips are shut or bitten; all else of the face stays wholly.
 EMOTION_KEEP = {
@@ -55,6 +56,7 @@ class LipGates(nn.Module):
     lower: torch.Tensor
     together: torch.Tensor
     opening: torch.Tensor
+    mouth: torch.Tensor
 
     def __init__(self, face: FaceModel | None = None):
         super().__init__()
@@ -73,6 +75,7 @@ class LipGates(nn.Module):
             "leading": _units(dict.fromkeys(LEADING, 1.0), None),
             "jaw": _units({"jawOpen": 1.0}, None),
             "opening": _units(dict.fromkeys(OPENING, 1.0), None),
+            "mouth": _units(dict.fromkeys(layout.MOUTH, 1.0), None),
             "lower": _units({"mouthLowerDown": 1.0}, None),
             "together": torch.eye(layout.E)[jaw_shut],
         }  # fmt: skip
@@ -93,8 +96,8 @@ class LipGates(nn.Module):
         delay: int,
     ) -> torch.Tensor:  # fmt: skip
         """Coefficients whose mouth shuts where nobody speaks: left to itself, the decoder takes a quarter of a second,
-        and keeps muttering a little. silent_ticks: how long nothing at all has been heard (...), up to the newest
-        tick; neutral: share (...) of that emotion."""
+        and keeps muttering a little. Where nothing at all is heard, a neutral one comes to rest. silent_ticks: since
+        when that is (...), up to the newest tick; neutral: share (...) of that emotion."""
         silent = gestures[..., delay, SILENCE].mean(-1)
         if delay:  # a mouth opens before it speaks
             silent = torch.minimum(silent, gestures[..., delay - 1, SILENCE].mean(-1))
@@ -103,7 +106,8 @@ class LipGates(nn.Module):
         rested = (1.0 - kept) / (1.0 - REST_EASE**QUIET_TICKS)
         share = torch.maximum(share * share * (3.0 - 2.0 * share), rested)
         share = share * (FELT_OPENING + (1.0 - FELT_OPENING) * neutral)
-        return values * (1.0 - share[..., None] * self.opening)
+        calm = rested * (1.0 - (1.0 - neutral) / (1.0 - CALM_FROM)).clamp(0.0, 1.0)
+        return values * (1.0 - torch.maximum(share[..., None] * self.opening, calm[..., None] * self.mouth))
 
     def forward(self, values: torch.Tensor, before: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
         """before: what `values` were one tick earlier."""
