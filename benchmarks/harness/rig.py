@@ -128,8 +128,7 @@ async def _serve(engine: Any, config: Config) -> None:
 
 
 def _count(engine: Any) -> dict[str, Any]:
-    import time; t=time.monotonic()
-    gc.collect(); print("GC ms", (time.monotonic()-t)*1e3, file=sys.stderr)
+    gc.collect()
     files, rss_mb = _held()
     return {
         "sessions": len(engine.sessions), "tasks": len(asyncio.all_tasks()), "threads": threading.active_count(),

@@ -18,7 +18,7 @@ from benchmarks.harness.rig import Rig
 from engine.config import Config
 
 CYCLES = 100
-WARM_CYCLES = 12  # before the first count: what is made once, and for a second session beside the first
+WARM_CYCLES = 20  # before the first count: what is made once, and for a second session beside the first
 SILENT_EVERY = 4  # every so many peers go without a word
 REST_S = 20.0  # at most, until the last has been forgotten
 WATCH_EVERY_S = 1.0

@@ -1,7 +1,6 @@
 """The sessions that are open and who is there: opened by offers, changed, told about, ended."""
 
 import asyncio
-import gc
 import logging
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -22,10 +21,10 @@ from engine.stream.protocol import ProtocolError, Start
 from engine.stream.room import Room
 from engine.stream.socket import Sockets
 from engine.stream.speaker import Speaker
+from engine.stream.sweep import Sweeper
 from engine.stream.webrtc import Peer
 
 ENDED_KEPT = 64  # how many ended sessions can still say why
-SWEEP_AFTER_S = 1.0  # of its end, when nothing of it runs any more
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ class Visitors:
         self.ended: OrderedDict[str, str | None] = OrderedDict()
         self.encoders = ThreadPoolExecutor(1, "visema-encode")
         self.sockets = Sockets(self.speaker, self.open_room, config.serve)
-        self._sweeping: asyncio.TimerHandle | None = None
+        self._sweeper = Sweeper()
 
     async def offer(self, request: web.Request) -> web.Response:
         offer = read_offer(await request.read())
@@ -172,17 +171,9 @@ class Visitors:
             self.totals.keep(peer.stats(), peer.timings)
             log.info("a session has ended", extra={"session": peer.id[:SHOWN], "error": peer.error, **_numbers(peer)})
         self.ended[peer.id] = peer.error
-        if self._sweeping is None:
-            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_AFTER_S, self._sweep)
+        self._sweeper.call()
         while len(self.ended) > ENDED_KEPT:
             self.ended.popitem(last=False)
-
-    def _sweep(self) -> None:
-        """Connections refer to themselves, and keep encoders and pictures until the collector comes by: with hundreds of
-        megabytes, if nobody calls it. What was there before the first session is frozen, so it has little to look at.
-        """
-        self._sweeping = None
-        gc.collect()
 
     async def close(self, app: web.Application) -> None:
         self.sockets.close()

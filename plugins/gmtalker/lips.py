@@ -5,9 +5,9 @@ first thing a lip-reader misses, so the gates of the viseme plugin (`plugins.vis
 coefficients. They blend towards a shut and a biting mouth that keep most of the emotion; what is then left of the gap
 between the lips, which is linear in the coefficients, `mouthClose` takes away.
 
-One that sees its own past also lags: 9 ms behind what it learned from, on real prompts. Most of the last step, done once
-more (a phase lead), brings that back. The lips do it, as they are quicker than the jaw: with its own steps lengthened, the
-jaw followed a captured one less (correlation 0.63 instead of 0.68).
+One that sees its own past also lags: 9 ms behind what it learned from, on real prompts. Most of the last step, done
+once more (a phase lead), brings that back. The lips do it, as they are quicker than the jaw: with its own steps
+lengthened, the jaw followed a captured one less (correlation 0.63 instead of 0.68).
 """
 
 import torch
