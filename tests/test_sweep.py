@@ -4,7 +4,6 @@ import asyncio
 import gc
 import weakref
 
-from engine.stage import tree_leaves
 from engine.stream import sweep
 from engine.stream.sweep import Sweeper
 
@@ -49,7 +48,7 @@ def test_an_ended_session_holds_no_state_of_the_renderer():
     session = engine.open_session(seed=1)
     drawing = session._presenter._drawing
     assert drawing is not None
-    state = weakref.ref(tree_leaves(drawing[1])[0])
+    state = weakref.ref(drawing[1].samples)  # type: ignore[attr-defined]
     del drawing
     session.set_background("#102030")
     session.close()
