@@ -10,7 +10,7 @@ import pytest
 from benchmarks.harness.bad_line import _Receiving
 from benchmarks.harness.chromium import NAMES, look_on
 from benchmarks.harness.figures import OFFSET, percentiles
-from benchmarks.harness.network import _tables, bench_network, inside, longest_gap
+from benchmarks.harness.network import DETERMINISTIC, _tables, bench_network, inside, longest_gap
 from benchmarks.harness.relay import Relay, instead
 from benchmarks.harness.rig import Rig
 from benchmarks.harness.timeline import Arrival
@@ -66,7 +66,9 @@ def test_shares_and_gaps_by_hand():
 
 def test_every_case_has_its_row():
     cases = {"clean": Faults(), "loss 5 %": Faults(loss=0.05, delay_ms=5)}
-    result = bench_network(parse_config(SMALL), 2.0, cases, browser=False)
+    result = bench_network(parse_config(SMALL), 2.0, cases, browser=False, link="deterministic")
+    assert result.figures["link"] == DETERMINISTIC and "not asked for" in result.figures["no_namespace"]
+    assert DETERMINISTIC in result.notes[0] and "not asked for" in result.notes[0]
     rows = result.figures["cases"]
     assert [row["name"] for row in rows] == list(cases)
     for row in rows:

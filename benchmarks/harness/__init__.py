@@ -7,6 +7,7 @@
     rig.py         a server with stamps, in its own process  peer.py      a WebRTC peer that decodes what comes
     bad_line.py    both directions of a peer's line          chromium.py  what a browser says by itself
     relay.py       a bad line to a browser                   lips.py      lip quality at each look-ahead
+    namespace.py   a network of a benchmark's own            netem.py     its bad lines, made by the kernel
     everything.py  all, one after the other                  apart.py     one, in a process of its own
 
     latency.py  lookahead.py  interrupt.py  throughput.py  network.py  drift.py  soak.py  parts.py (encoder, lips)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,12 @@ END_S = 10.0
 
 def run_apart(
     place: str, config: Config, seconds: float, how: dict[str, Any], limit_s: float,
-    waiting: Callable[[float], None] = lambda passed_s: None,
+    waiting: Callable[[float], None] = lambda passed_s: None, through: Sequence[str] = (),
 ) -> Result:  # fmt: skip
     """The result of the benchmark "module:function", called as function(config, seconds, **how).
 
-    waiting: called a few times a second with the seconds passed. DeviceError with its last words if it fails, or is
+    waiting: called a few times a second with the seconds passed. through: a command that becomes the one whose words
+    follow its own, such as `unshare`. DeviceError with its last words if it fails, or is
     not done after `limit_s`.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +39,7 @@ def run_apart(
         order.write_bytes(pickle.dumps((place, config.model_dump(), seconds, how)))
         with log.open("wb") as words:
             process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.harness.apart", str(order), str(answer)],
+                [*through, sys.executable, "-m", "benchmarks.harness.apart", str(order), str(answer)],
                 stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True,
             )  # fmt: skip
         begun_s = time.monotonic()

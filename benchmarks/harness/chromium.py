@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -25,10 +26,13 @@ CONNECT_MS = 60_000
 SAMPLES_PER_MS = 48
 
 
-def look_on(url: str, seconds: float, faults: Faults | None = None, seed: int = 0) -> dict[str, Any] | None:
+def look_on(
+    url: str, seconds: float, faults: Faults | None = None, seed: int = 0, begin: Callable[[], None] = lambda: None
+) -> dict[str, Any] | None:
     """Let a page of `visema serve` play the built-in sample for a while; None where no Chromium or playwright is.
 
-    faults: of the line between them, both ways, while it is watched.
+    faults: of the line between them, both ways, while it is watched: a relay makes them. begin: called when watching
+    begins, for faults that are made elsewhere.
     fps, freezes, decoded: pictures; av_offset_ms: sound against picture (sound first is positive), the difference of
     its playout timestamps, whose steps are those of its statistics; video_buffer_ms, audio_buffer_ms, decode_ms;
     made_up_ms: sound that it had to invent.
@@ -53,6 +57,7 @@ def look_on(url: str, seconds: float, faults: Faults | None = None, seed: int = 
         page.wait_for_timeout(min(SETTLE_S, seconds / 2) * 1000)
         if relay is not None and faults is not None:
             relay.spoil(faults, seed)
+        begin()
         samples, begun_s = [page.evaluate("window.visema.stats()")], time.monotonic()
         while time.monotonic() - begun_s < seconds or len(samples) < 2:
             page.wait_for_timeout(EVERY_S * 1000)

@@ -22,7 +22,8 @@ GRACE_S = 300.0
 class Benchmark:
     """place: its module and function. seconds, quick: how long it runs by itself, and in a quick run of all.
 
-    times, beside_s: it takes so many times its seconds, and so much beside them.
+    times, beside_s: it takes so many times its seconds, and so much beside them. own: it starts a process by itself,
+    and is told who waits.
     """
 
     place: str
@@ -31,6 +32,7 @@ class Benchmark:
     text: str
     times: float = 1.0
     beside_s: float = 20.0
+    own: bool = False
 
     def about_s(self, seconds: float) -> float:
         return self.times * seconds + self.beside_s
@@ -56,7 +58,7 @@ BENCHMARKS = {
     "throughput": Benchmark("throughput:bench_throughput", 20.0, 6.0, "sessions at once, until the first late picture",
                             4.0, 40.0),
     "network": Benchmark("network:bench_network", 30.0, 10.0, "the same on lines that lose, delay and reorder packets",
-                         14.0, 240.0),
+                         14.0, 240.0, own=True),
     "drift": Benchmark("drift:bench_drift", 600.0, 45.0, "eight hours in virtual time, then real time", 1.0, 60.0),
     "soak": Benchmark("soak:bench_soak", 1_800.0, 45.0, "visitors come and go, then one talks: what is left behind",
                       1.0, 240.0),
@@ -107,6 +109,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-browser", action="store_true", help="leave Chromium out")
     parser.add_argument("--runner", action="append", default=[], metavar="COMMAND",
                         help="baselines: another engine's script (benchmarks/harness/runner.py says how it talks)")
+    parser.add_argument("--link", default="auto", choices=("auto", "namespace", "deterministic"),
+                        help="network: what spoils the lines; auto: a network namespace with tc netem where this "
+                        "system allows one, else the deterministic link of the tests")  # fmt: skip
     parser.add_argument("--cycles", type=int, metavar="N", help="soak: how many visitors come and go (default 100)")
     parser.add_argument("--config", metavar="FILE", help="settings (default: config.toml here, if any)")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
@@ -115,7 +120,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def how(options: argparse.Namespace) -> dict[str, Any]:
     """What benchmarks are told beside the settings and the seconds; each takes what concerns it."""
-    told: dict[str, Any] = {"browser": not options.no_browser, "runners": options.runner, "quick": options.quick}
+    told: dict[str, Any] = {"browser": not options.no_browser, "runners": options.runner, "quick": options.quick,
+                            "link": options.link}  # fmt: skip
     cycles = QUICK_CYCLES if options.quick and options.cycles is None else options.cycles
     return told if cycles is None else told | {"cycles": cycles}
 
@@ -139,6 +145,8 @@ def plan(options: argparse.Namespace, config: Config) -> dict[str, Run]:
 def _apart(benchmark: Benchmark, config: Config, seconds: float, told: dict[str, Any], waiting: Waiting) -> Result:
     from benchmarks.harness.apart import run_apart
 
+    if benchmark.own:
+        return benchmark(config, seconds, **told, waiting=waiting)
     limit_s = PATIENCE * benchmark.about_s(seconds) + GRACE_S
     return run_apart(benchmark.path, config, seconds, told, limit_s, waiting)
 
