@@ -1,6 +1,8 @@
 """Every stage keeps every law."""
 
 import functools
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +10,8 @@ import torch
 from engine.torchkit.openvino_executor import OpenVino
 from tests import laws
 from tests.stages import CASES, Case
+
+PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
 
 
 @functools.cache
@@ -55,3 +59,14 @@ def test_a_law_can_fail():
         laws.assert_slots_are_independent(Mixed(), ticks)
     with pytest.raises(AssertionError):
         laws.assert_repeatable(Hidden(), ticks)
+
+
+def test_no_plugin_needs_another():
+    """Each can be left out; what two of them share lies in the engine."""
+    needed = {
+        (path.relative_to(PLUGINS).parts[0], name)
+        for path in PLUGINS.rglob("*.py")
+        for name in re.findall(r"^\s*(?:from|import) plugins\.(\w+)", path.read_text(encoding="utf-8"), re.M)
+    }
+    assert ("viseme", "viseme") in needed and ("gmtalker", "gmtalker") in needed
+    assert {(own, other) for own, other in needed if own != other} == set()

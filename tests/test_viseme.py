@@ -14,12 +14,12 @@ from engine.features.phones import PHONE_INDEX, PHONES
 from engine.frames import SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
+from engine.motion.evidence import SHIFT
 from engine.pipeline import Pipeline
 from engine.render.face_model import FaceModel
 from engine.render.lips import LipMeasure
 from engine.stage import fold
 from engine.training.corpus import Clip
-from plugins.viseme.evidence import SHIFT
 from plugins.viseme.examples import BILABIAL, TICKS, make_examples
 from plugins.viseme.motion import Decoder, DecoderConfig, Mouth, build, save_decoder
 from plugins.viseme.training import MouthLoss

@@ -1,7 +1,7 @@
 """Lips in time, and shut whatever the face feels: what is done to expression coefficients behind the decoder.
 
 Not in the paper: there the decoder alone moves the lips. One trained on squared error half-closes them, which is the
-first thing a lip-reader misses, so the gates of the viseme plugin (`plugins.viseme.evidence`) act on the decoded
+first thing a lip-reader misses, so gates as those of the viseme plugin (`engine.motion.evidence`) act on the decoded
 coefficients. They blend towards a shut and a biting mouth that keep most of the emotion; what is then left of the gap
 between the lips, which is linear in the coefficients, `mouthClose` takes away.
 
@@ -15,9 +15,9 @@ from torch import nn
 
 from engine.motion import layout
 from engine.motion.articulation import ARTICULATORS, BITE_ADD, BITE_KEEP, CLOSED_ADD, CLOSED_KEEP
+from engine.motion.evidence import QUIET_TICKS, REST_EASE, SILENCE, Evidence
 from engine.render.face_model import FaceModel
 from engine.render.lips import LOWER, UPPER, LipMeasure
-from plugins.viseme.evidence import QUIET_TICKS, REST_EASE, SILENCE, Evidence
 
 # Where a gate's probability begins and ends to count: (shut, bite). Lower than the viseme plugin's: emotions open the
 # mouth wider, and what is half bitten then shows.

@@ -19,6 +19,7 @@ from engine.features.checkpoint import fit, read_checkpoint, save_checkpoint
 from engine.frames import SpeechFeatures
 from engine.motion import layout
 from engine.motion.emotion import NEUTRAL, Emotion, make_emotion, parse_emotion
+from engine.motion.evidence import FIRST_FLOOR_DB, QUIET_TICKS, heard, next_floor, noise_of
 from engine.stage import Stage, State
 from engine.torchkit.coupling import FlowState
 from engine.torchkit.noise import NoiseStreams, draw, init_streams, normal, seed_streams, uniform
@@ -29,7 +30,6 @@ from plugins.gmtalker.head_motion import MotionGenerator
 from plugins.gmtalker.lips import LipGates
 from plugins.gmtalker.mixture import component_weights, mix
 from plugins.gmtalker.sizes import read_expression, read_motion, table_of
-from plugins.viseme.evidence import FIRST_FLOOR_DB, QUIET_TICKS, heard, next_floor, noise_of
 
 EXPRESSION_MODEL, MOTION_MODEL = "gmtalker-expression", "gmtalker-motion"
 RAMP = 0.22  # share of the way to the goal per tick, twice in a row

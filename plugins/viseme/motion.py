@@ -4,8 +4,8 @@ A projection of the tick's two feature frames, a GRU, and one head per look-ahea
 answer for the tick d before the newest, so one set of weights serves 0, 1 and 2 ticks of look-ahead. A head
 gives 15 articulators. Three gates act on them: lips shut, lip on teeth, awake. The gates are explicit because a
 missed closure is what a lip-reader sees first; blended over a ramp they stay smooth. They are read off the encoder's
-side outputs (`evidence.py`): it heard far more varied speech than this network, which, given the choice, learns a
-synthesizer's way of closing lips, and takes a crowd for silence.
+side outputs (`engine.motion.evidence`): it heard far more varied speech than this network, which, given the choice,
+learns a synthesizer's way of closing lips, and takes a crowd for silence.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -22,8 +22,7 @@ from engine.features.speech_encoder import SpeechEncoder
 from engine.frames import FEATURE_FRAMES, SpeechFeatures
 from engine.motion import layout
 from engine.motion.articulation import A, Composer
-from engine.stage import Stage, State
-from plugins.viseme.evidence import (
+from engine.motion.evidence import (
     FIRST_FLOOR_DB,
     QUIET_TICKS,
     REST_EASE,
@@ -33,6 +32,7 @@ from plugins.viseme.evidence import (
     next_floor,
     noise_of,
 )
+from engine.stage import Stage, State
 
 MODEL = "viseme-decoder"
 RELEASE = 0.7  # most that a gate lets go in one tick

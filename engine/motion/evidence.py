@@ -1,5 +1,7 @@
 """What speaks for shut lips, a bitten lip and a waking mouth: the encoder's phones and gestures, and noise.
 
+For the motion stages of any plugin.
+
 A decision between a miss and a false closure: in doubt between B and D shut lips are a small error, in doubt between
 B and AA a great one. So a vowel speaks against shut lips wholly, any other phone by REST_SHARE only. On the real
 prompts, at equal recall, that halves the open vowels on which lips shut by mistake.
