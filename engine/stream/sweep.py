@@ -8,6 +8,7 @@ The C library keeps what is freed; glibc can be told to return it (2 ms), others
 import asyncio
 import ctypes
 import gc
+from collections.abc import Callable
 
 AFTER_S = 1.0  # of an end, when nothing of it runs any more
 
@@ -30,7 +31,8 @@ class Sweeper:
             _trim(0)
 
 
-def _find_trim():
+def _find_trim() -> Callable[[int], int] | None:
+    """What hands freed memory back to the system, given how many bytes to keep; None where there is no such call."""
     try:
         return ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):  # another C library; Windows has no such handle
