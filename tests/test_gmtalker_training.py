@@ -2,6 +2,7 @@
 
 import json
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from engine.frames import SpeechFeatures
 from engine.motion import layout
 from engine.motion.emotion import EMOTIONS, K
 from engine.stage import fold
-from engine.training.performers import Performances
+from engine.training.performers import LEVELS, Performances
 from engine.training.run_log import RunLog
 from plugins.gmtalker import expression_training, motion_training
 from plugins.gmtalker.data import SPEAKERS, Takes, labels, make_takes
@@ -114,6 +115,22 @@ def test_one_hot_learns_from_whole_emotions_only(corpus, encoder):
     assert 0 < len(rows) < shares.shape[0] * shares.shape[1], "weak and mixed ones are among these takes, too"
     assert (shares[rows, clips].amax(-1) == 1.0).all()
     assert torch.isfinite(loss(3)[0])
+
+
+def test_one_hot_without_a_whole_emotion_says_what_to_do(corpus, encoder):
+    """Recordings may hold weak emotions only."""
+    made = takes(corpus, encoder)
+    weak = replace(made, emotion=torch.eye(K)[EMOTIONS.index("happy")].expand_as(made.emotion),
+                   strength=torch.full_like(made.strength, LEVELS[0]))  # fmt: skip
+    settings = read_settings("one_hot", ["batch=2", "size=tiny"])
+    size = choose_size("tiny", settings.prior, content=encoder.width).expression
+    face = ExpressionGenerator(size, encoder.width, len(SPEAKERS))
+    with pytest.raises(ConfigError, match=r"at level 3.*set blends = true"):
+        ExpressionLoss(face, weak, settings)
+    one = weak.strength.clone()
+    one[1, 0] = 1.0
+    assert ExpressionLoss(face, replace(weak, strength=one), settings).whole.tolist() == [[1, 0]]
+    assert ExpressionLoss(face, weak, settings.model_copy(update={"blends": True})).whole is None
 
 
 def test_both_trainings_make_what_the_stage_loads(corpus, encoder, tmp_path, capsys):

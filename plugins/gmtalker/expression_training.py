@@ -11,11 +11,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from engine.errors import ConfigError
 from engine.features.checkpoint import fingerprint
 from engine.frames import FPS
 from engine.motion import layout
 from engine.stage import tree_map
 from engine.training.loop import Figures
+from engine.training.performers import LEVELS
 from plugins.gmtalker import training
 from plugins.gmtalker.data import Takes, labels
 from plugins.gmtalker.expression import ExpressionGenerator, ExpressionWeights, reconstruction
@@ -41,7 +43,7 @@ class ExpressionLoss(nn.Module):
     In some examples the emotion changes: the coefficients fade from one performance to another one of the same voice
     and performer, and z between what the posterior makes of either. Otherwise the decoder, whose past says what was
     felt, would follow a new z late and in jumps. With `blends = false` nothing lies between two emotions: only whole
-    ones at full strength are learned from, and none changes.
+    ones at full strength are learned from, and none changes; ConfigError if the examples have none.
     """
 
     def __init__(self, generator: ExpressionGenerator, takes: Takes, settings: Settings):
@@ -52,6 +54,11 @@ class ExpressionLoss(nn.Module):
         )
         whole = labels(takes.emotion, takes.strength).amax(-1) == 1.0
         self.whole = None if settings.blends else whole.nonzero()
+        if self.whole is not None and not len(self.whole):
+            raise ConfigError(
+                "blends = false learns from whole emotions at full strength alone, and none of the examples shows one: "
+                f"record some at level {len(LEVELS)}, or some neutral ones (--fitted), or set blends = true"
+            )
 
     def forward(self, step: int) -> tuple[torch.Tensor, Figures]:
         takes, face = self.takes, self.generator
