@@ -19,6 +19,7 @@ from engine.frames import FPS, AudioTick, Moment
 from engine.motion import layout
 from engine.pipeline import Performer, Pipeline, tick_start_s
 from engine.render.plugin import scene_of
+from engine.targets import check_folder, names_folder
 
 SAMPLE = Path(__file__).parent / "assets" / "sample.opus"
 CLIP_TICKS = 10 * FPS
@@ -38,8 +39,13 @@ def render_file(
     """A film of the face speaking `source`; returns (and writes to `stats`) speed and settings.
 
     buffers: a folder for masks, normals, uv and depth of every picture, see `engine.render.buffer_files`.
+    EngineError: the folder of `target` or `stats` is missing, by name.
     """
     _refuse_overwriting_source(source, target)
+    if not names_folder(target):
+        check_folder(target)
+    if stats:
+        check_folder(stats)
     sound = FileSource(source)  # before anything slow: a wrong file is told at once
     pipeline = Pipeline(config)
     performer = Performer(pipeline, config.engine.seed)
@@ -105,6 +111,7 @@ def write_motion(config: Config, source: str, target: str, quiet: bool = False) 
     from engine.render.face_model import FaceModel
     from engine.render.lips import LipMeasure
 
+    check_folder(target)
     sound = FileSource(source)
     performer = Performer(Pipeline(config, pictures=False), config.engine.seed)
     vectors: list[np.ndarray] = []
@@ -270,6 +277,7 @@ def _refuse_overwriting_source(source: str, target: str) -> None:
 
 def write_text(path: str, text: str) -> None:
     """Write a file; EngineError if that cannot be."""
+    check_folder(path)
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:

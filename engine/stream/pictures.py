@@ -11,6 +11,7 @@ import numpy as np
 from engine.errors import MediaError
 from engine.frames import VOICE_RATE_HZ, Moment
 from engine.stream.movie import NOTICE
+from engine.targets import missing_folder, names_folder
 
 NUMBERED = re.compile(r"%0?(\d*)d")
 COMPRESSION = 3  # of 9: 9 takes five times as long for a tenth less
@@ -18,8 +19,7 @@ COMPRESSION = 3  # of 9: 9 takes five times as long for a tenth less
 
 def is_series(path: str | os.PathLike[str]) -> bool:
     """Whether OUT names a series: OUT_%05d.png, or a folder (one that is there, or a name ending in a slash)."""
-    text = os.fspath(path)
-    return text.endswith(("/", os.sep)) or Path(text).is_dir() or text.lower().endswith(".png")
+    return names_folder(path) or os.fspath(path).lower().endswith(".png")
 
 
 class PictureSeries:
@@ -37,7 +37,7 @@ class PictureSeries:
                 self.path.mkdir(parents=True, exist_ok=True)
             self._file = sound.open("wb")
         except OSError as error:
-            raise MediaError(f"cannot write {sound}: {error.strerror}.") from None
+            raise MediaError(f"cannot write {sound}: {missing_folder(sound) or error.strerror}.") from None
         self._voice = wave.Wave_write(self._file)
         self._voice.setnchannels(1)
         self._voice.setsampwidth(2)
