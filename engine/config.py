@@ -136,6 +136,7 @@ class ServeSection(Section):
     port: int = Field(default=8080, ge=0, le=65535, description="0 picks a free one")
     max_sessions: int = Field(default=2, ge=1, le=64)
     max_viewers: int = Field(default=8, ge=0, le=256, description="who may look on at another's session")
+    max_offers: int = Field(default=8, ge=1, le=256, description="of one address that are not connected yet")
     most_load: float = Field(default=0.9, ge=0, le=1, description="of the compute thread by all sessions; 0: any")
     when_busy: Literal["refuse", "degrade"] = Field(default="refuse", description="or fewer pictures for the next one")
     max_body_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)

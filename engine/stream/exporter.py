@@ -42,7 +42,7 @@ class Totals:
 
     def __init__(self) -> None:
         self.opened = 0
-        self.refused: dict[str, int] = {"full": 0, "busy": 0}
+        self.refused: dict[str, int] = {"full": 0, "busy": 0, "offers": 0}
         self.offsets_ms = Histogram(OFFSET_BOUNDS_MS)
         self._counters = {key: 0.0 for _, key, _, _ in COUNTERS}
         self._histograms = {name: Histogram() for name in HISTOGRAMS}
@@ -117,7 +117,8 @@ def expose(
         text.gauge(f"visema_{name}", value, meaning)
     text.head("visema_sessions_opened_total", "counter", "sessions opened since the start")
     text.value("visema_sessions_opened_total", totals.opened)
-    text.head("visema_sessions_refused_total", "counter", "sessions refused: all taken, or the machine too busy")
+    text.head("visema_sessions_refused_total", "counter", "sessions refused: all taken, the machine too busy, "
+              "or too many offers of one address not connected yet")  # fmt: skip
     for reason, count in totals.refused.items():
         text.value("visema_sessions_refused_total", count, reason=reason)
     sums = totals.counters(stats for stats, _ in sessions)

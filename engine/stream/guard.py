@@ -127,7 +127,7 @@ def make_guard(config: ServeSection, open_to_all: frozenset[str] = frozenset()) 
                 response = await handler(request)
         except RequestError as error:
             response = web.json_response({"error": str(error)}, status=error.status)
-            if error.status == 503:
+            if error.status in (429, 503):
                 response.headers["Retry-After"] = "5"
             if error.status == 401:
                 response.headers["WWW-Authenticate"] = "Bearer"

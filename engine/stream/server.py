@@ -8,7 +8,8 @@ GET /ice          STUN and TURN servers for the page
 GET /session/ID   counts and times              POST /session/ID     {background, emotion, intensity}
 DELETE /session/ID                              ends it at once
 GET /speak        a WebSocket through which a program speaks, or opens a session (PROTOCOL.md)
-Errors are JSON {"error": text} with a fitting status.
+Errors are JSON {"error": text} with a fitting status: 503 where all places are taken, 429 where too many offers of one
+address wait to be connected.
 """
 
 import asyncio

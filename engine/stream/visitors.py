@@ -17,6 +17,7 @@ from engine.stream.exporter import Totals
 from engine.stream.guard import is_loopback, is_token, read_token
 from engine.stream.link import SHOWN
 from engine.stream.offer import Offer, RequestError, read_colour, read_emotion, read_identity, read_json, read_offer
+from engine.stream.pending import Pending
 from engine.stream.protocol import ProtocolError, Start
 from engine.stream.room import Room
 from engine.stream.socket import Sockets
@@ -39,19 +40,35 @@ class Visitors:
         self.rooms: dict[str, Room] = {}
         self.totals = Totals()
         self.ended: OrderedDict[str, str | None] = OrderedDict()
+        self.pending = Pending(config.serve.max_offers)
         self.encoders = ThreadPoolExecutor(1, "visema-encode")
         self.sockets = Sockets(self.speaker, self.open_room, config.serve)
         self._sweeper = Sweeper()
 
     async def offer(self, request: web.Request) -> web.Response:
         offer = read_offer(await request.read())
+        try:
+            place = self.pending.take(request.remote)
+        except RequestError:
+            self.totals.refused["offers"] += 1
+            raise
+        try:
+            peer = await self.make_peer(offer)
+        except BaseException:
+            place.leave()
+            raise
+        peer.settled = place.leave  # by its connection or its end
+        return await self.answer(peer)
+
+    async def make_peer(self, offer: Offer) -> Peer:
+        """One with a session of its own, or who looks on at another's. RequestError, ConfigError as for those."""
         if offer.watch is not None:
-            return await self.look_on(offer, offer.watch)
+            return self.look_on(offer, offer.watch)
         background = offer.background or self.config.render.background
         session = await self.open_session(background, offer.identity)
         peer = Peer(session, offer, self.config.serve, Departure(self.encoders, self.config.video))
         peer.background = background
-        return await self.answer(peer)
+        return peer
 
     async def open_session(self, background: str, identity: str | None) -> Session:
         """A new one; RequestError 503 where there is no room, ConfigError for nobody of that name."""
@@ -80,8 +97,8 @@ class Visitors:
         room.begin()
         return room.speaker
 
-    async def look_on(self, offer: Offer, name: str) -> web.Response:
-        """One viewer more of a session that another has opened."""
+    def look_on(self, offer: Offer, name: str) -> Peer:
+        """One viewer more of a session that another has opened. RequestError 404, or 503 for one too many."""
         hosts = [peer for peer in self.hosts if peer.watch_id == name and not peer.ending]
         if not hosts:
             raise RequestError(404, "there is no such session to look on at")
@@ -91,7 +108,7 @@ class Visitors:
         peer = Peer(host.session, offer, self.config.serve, host.departure, host)
         peer.background = host.background
         host.guests.append(peer)
-        return await self.answer(peer)
+        return peer
 
     async def answer(self, peer: Peer) -> web.Response:
         self.peers[peer.id] = peer

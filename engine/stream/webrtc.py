@@ -51,7 +51,8 @@ class Peer(Lifetime):
 
     `connect` answers its offer; after that the peer lives until it closes, vanishes, or its session ends.
     host: whose session and departure these are, None for its own. guests: the peers that look on.
-    forget: called once, when everything is given back.
+    settled: called when it is connected, and when it ends: nobody waits for it any more. forget: called once, when
+    everything is given back.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Peer(Lifetime):
         self.session = session
         self.offer = offer
         self.config = config
+        self.settled: Callable[[], None] = lambda: None
         self.forget: Callable[[Peer], None] = lambda peer: None
         self.codec = ""
         self.background = ""  # the colour that it began with
@@ -117,6 +119,7 @@ class Peer(Lifetime):
         return answer
 
     async def _close(self) -> None:
+        self.settled()
         if self.host is None:
             self.session.close()
             self.speaker.end(self.error)
@@ -167,6 +170,7 @@ class Peer(Lifetime):
 
     def _on_state(self) -> None:
         if self.state == "connected" and len(self._tasks) == 1 and not self.ending:
+            self.settled()
             self._pace()
             self.departure.join(self._downlink)
             self._start(self._downlink.watch())

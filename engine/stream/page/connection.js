@@ -59,6 +59,7 @@ export async function ask(method, path, body) {
   const value = await reply.json().catch(() => ({}));
   if (reply.ok) return value;
   if (reply.status === 503) throw new Problem(value.error?.includes("is busy") ? "The server is too busy for one face more." : "The server is full: all its faces are taken.", true);
+  if (reply.status === 429) throw new Problem(value.error ?? "Too many pages of yours are connecting at once.", true);
   if (reply.status === 401) throw new Problem("This server wants a token: open its page as …/#token=TOKEN.");
   const gone = reply.status === 410 || reply.status === 404;
   throw new Problem(value.error ?? `The server answered ${reply.status}.`, gone || reply.status >= 500, gone);
