@@ -64,3 +64,17 @@ def started_engine() -> Iterator[Any]:
     started.start()
     yield started
     started.close()
+
+
+@pytest.fixture
+def untried_libvpx() -> Iterator[None]:
+    """What was found out about libvpx is kept for the process: forgotten before and after."""
+    from engine.stream import encoders, libvpx, vpx
+
+    def forget() -> None:
+        for tried in (libvpx.load_library, vpx.check_steering, encoders.works):
+            tried.cache_clear()
+
+    forget()
+    yield
+    forget()

@@ -12,7 +12,6 @@ from engine.stream.encode import SOONER_KEYFRAME_S, PictureEncoder, fitting_bit_
 from engine.stream.encoders import RECIPES, SOFTWARE, choose_recipe, works
 from engine.stream.libvpx import VpxError
 from engine.stream.pacing import BURST_NS, LEAST_PACE, MS, PACE, pace_packet
-from engine.stream.vpx import check_steering
 
 SIZE = 256
 FPS = 25
@@ -51,15 +50,9 @@ def test_a_rate_changes_without_a_keyframe(codec, preset):
 
 
 @pytest.fixture
-def no_libvpx(monkeypatch):
+def no_libvpx(monkeypatch, untried_libvpx):
     """As where libvpx is not found beside FFmpeg."""
-    tries = libvpx.load_library, check_steering, works
     monkeypatch.setattr(libvpx, "library_paths", lambda: ["/nowhere/libvpx.so"])
-    for tried in tries:
-        tried.cache_clear()
-    yield
-    for tried in tries:
-        tried.cache_clear()
 
 
 def test_vp8_through_ffmpeg_takes_another_rate_with_its_next_keyframe(no_libvpx):

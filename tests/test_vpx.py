@@ -12,7 +12,7 @@ import pytest
 from engine.config import VideoSection
 from engine.stream import libvpx, vpx
 from engine.stream.encode import PictureEncoder
-from engine.stream.encoders import TIME_BASE, choose_recipe, works
+from engine.stream.encoders import TIME_BASE, choose_recipe
 from engine.stream.libvpx import VpxError
 from engine.stream.vpx import VpxEncoder
 
@@ -120,17 +120,6 @@ def test_encoders_that_are_let_go_leave_nothing():
     assert use(40) - before < 40_000, "kB; each has more than ten megabytes"
 
 
-@pytest.fixture
-def fresh():
-    """Tries of libvpx are kept for the process: forget them before and after."""
-    tries = libvpx.load_library, vpx.check_steering, works
-    for tried in tries:
-        tried.cache_clear()
-    yield
-    for tried in tries:
-        tried.cache_clear()
-
-
 def missing(monkeypatch):
     monkeypatch.setattr(libvpx, "library_paths", lambda: ["/nowhere/libvpx.so"])
 
@@ -152,7 +141,7 @@ def deaf(monkeypatch):
 
 
 @pytest.mark.parametrize("fault", [missing, not_vpx, of_another_release, laid_out_otherwise, deaf])
-def test_a_libvpx_that_is_not_as_known_is_left_to_ffmpeg(monkeypatch, fresh, fault):
+def test_a_libvpx_that_is_not_as_known_is_left_to_ffmpeg(monkeypatch, untried_libvpx, fault):
     fault(monkeypatch)
     with pytest.raises(VpxError):
         vpx.check_steering()
