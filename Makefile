@@ -23,6 +23,7 @@ bench: .venv/test.stamp  ## everything, measured here: about an hour and a half,
 system:  ## Debian packages that the tests need (asks for root only when one is missing)
 	@missing=""; \
 	[ -e /usr/bin/chromium ] || missing="$$missing chromium"; \
+	command -v tc >/dev/null || [ -e /usr/sbin/tc ] || missing="$$missing iproute2"; \
 	ldconfig -p | grep -q libportaudio.so.2 || missing="$$missing libportaudio2"; \
 	[ -d /usr/share/asterisk/sounds/en_US_f_Allison ] || missing="$$missing asterisk-core-sounds-en asterisk-core-sounds-en-g722"; \
 	if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \

@@ -66,8 +66,9 @@ def what_lacks(qdisc: tuple[str, ...] = TRY) -> str:
     found = _run([*through(), "true"])
     if found.returncode:
         return (
-            f"no permission to make one ({_words(found)}); run as root, or allow user namespaces: sysctl "
-            "user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns"
+            f"no permission to make one ({_words(found)}); user namespaces must be allowed (sysctl "
+            "user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns; "
+            "a container needs CAP_SYS_ADMIN), or try it as root"
         )
     found = _run([*through(), sys.executable, "-m", "benchmarks.harness.namespace", json.dumps(qdisc)])
     if not found.returncode:
