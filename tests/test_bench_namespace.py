@@ -216,6 +216,31 @@ def test_packets_pass_inside_are_lost_there_and_nothing_is_seen_outside(inside_i
         one.bind((ADDRESS, 0))
 
 
+def read_by_tc(config: Config, seconds: float) -> Result:
+    """Inside: what `tc` answers to every case, and to words that it cannot read."""
+    enter()
+    figures: dict[str, str] = {}
+    cases = {name: netem.netem(faults) for name, faults in NETWORKS.items() if faults != Faults()}
+    cut = netem.netem(NETWORKS["outage 2 s"], cut=True)
+    all_at_once = netem.netem(Faults(0.01, 0.02, 0.03, delay_ms=1.5, jitter_ms=2.5))
+    for name, words in {**cases, "cut": cut, "all": all_at_once, "wrong": [*HEAD, "loss", "many"]}.items():
+        try:
+            set_qdisc(words)
+            figures[name] = ""
+        except DeviceError as error:
+            figures[name] = str(error)
+    return Result(figures, [])
+
+
+def test_tc_can_read_what_it_is_told(inside_is_possible):
+    """It reads all of it before it asks the kernel: with or without netem there."""
+    told = run_apart(f"{HERE}:read_by_tc", Config(), 1.0, {}, 60.0, through=through()).figures
+    without = "qdisc kind is unknown"
+    wrong = told.pop("wrong")
+    assert "many" in wrong and without not in wrong and len(told) == len(NETWORKS) + 1
+    assert all(answer == "" or without in answer for answer in told.values()), told
+
+
 def test_the_benchmark_runs_inside_up_to_netem(inside_is_possible):
     told = {"cases": {"clean": Faults()}, "browser": False, "choice": Choice(through())}
     result = run_apart(MEASURE, parse_config(SMALL), 3.0, told, 200.0, through=through())
