@@ -5,7 +5,18 @@ import torch
 
 from engine.features.phones import GESTURES, PHONE_INDEX, PHONES
 from engine.motion import layout
-from plugins.gmtalker.lips import LEAD, MOST_LEAD, MOST_STEP, MOST_TAKEN, ONSET, LipGates
+from plugins.gmtalker.lips import (
+    JAW_EARLY,
+    JAW_LATE,
+    LEAD,
+    MOST_LEAD,
+    MOST_STEP,
+    MOST_TAKEN,
+    ONSET,
+    ROUND_ADD,
+    SPREAD_ADD,
+    LipGates,
+)
 
 
 @pytest.mark.parametrize("emotion", ["happy", "disgusted", "surprised"])
@@ -23,32 +34,54 @@ def test_lips_shut_in_every_emotion(emotion):
     }[emotion]
     values = torch.from_numpy(layout.vector(**units))[None, : layout.E]
     assert measure.aperture(values.numpy())[0] > 0.08
-    shut = gates(values, values, torch.tensor([[1.0, 0.0]]))
+    shut = gates(values, values, torch.tensor([[1.0, 0.0, 0.0, 0.0]]))
     assert measure.aperture(shut.numpy())[0] < 1e-4
-    half = gates(values, values, torch.tensor([[0.0, 1.0]]))
+    half = gates(values, values, torch.tensor([[0.0, 1.0, 0.0, 0.0]]))
     assert 0.0 < measure.aperture(half.numpy())[0] < measure.aperture(values.numpy())[0]
     still = [layout.INDEX[name] for name in layout.EXPRESSION if name.startswith(("brow", "eye", "nose"))]
     assert torch.equal(shut[:, still], values[:, still])
-    assert torch.equal(gates(values, values, torch.zeros(1, 2)), values)
+    assert torch.equal(gates(values, values, torch.zeros(1, 4)), values)
 
 
 def test_lips_are_ahead_of_a_decoder_that_lags_and_shut_by_gates_alone():
-    """Jaw and smile stay as decoded; lips do the last step again, but never open by a leap nor shut by a fall."""
-    gates, free = LipGates(), torch.zeros(1, 2)
-    jaw, smile, shut = (layout.INDEX[name] for name in ("jawOpen", "mouthSmileLeft", "mouthClose"))
+    """A smile stays as decoded; lips do the last step again, but never open by a leap nor shut by a fall."""
+    gates, free = LipGates(), torch.zeros(1, 4)
+    smile, shut = (layout.INDEX[name] for name in ("mouthSmileLeft", "mouthClose"))
     funnel, lower = (layout.INDEX[name] for name in ("mouthFunnel", "mouthLowerDownRight"))
     some = {"jawOpen": 0.3, "mouthFunnel": 0.3, "mouthSmileLeft": 0.3}
     high = torch.from_numpy(layout.vector(**some))[None, : layout.E]
     low = high * 0.9
     opens, shuts = gates(high, low, free)[0], gates(low, high, free)[0]
-    for said, kept in ((opens, 0.3), (shuts, 0.27)):
-        assert said[jaw] == pytest.approx(kept) and said[smile] == pytest.approx(kept)
+    assert opens[smile] == pytest.approx(0.3) and shuts[smile] == pytest.approx(0.27)
     assert opens[funnel] == pytest.approx(0.3 + 0.03 * LEAD) and opens[lower] == pytest.approx(0.03)
-    assert shuts[funnel] == pytest.approx(0.27 - 0.03 * LEAD) and shuts[shut] == pytest.approx(0.03)
-    assert opens[shut] == 0.0 and shuts[lower] == 0.0
+    assert shuts[funnel] == pytest.approx(0.27 - 0.03 * LEAD) and shuts[lower] == opens[shut] == 0.0
     leap, fall = gates(high * 4.0, low, free)[0], gates(low, high * 4.0, free)[0]
     assert leap[funnel] == pytest.approx(1.2 + MOST_LEAD) and leap[lower] == pytest.approx(MOST_STEP)
-    assert fall[funnel] == pytest.approx(0.27 * (1.0 - MOST_TAKEN)) and fall[shut] == pytest.approx(0.27 * MOST_TAKEN)
+    assert fall[funnel] == pytest.approx(0.27 * (1.0 - MOST_TAKEN))
+
+
+def test_a_shutting_jaw_comes_after_the_lips_and_an_opening_one_before_itself():
+    gates, free = LipGates(), torch.zeros(1, 4)
+    jaw, shut = layout.INDEX["jawOpen"], layout.INDEX["mouthClose"]
+    high = torch.from_numpy(layout.vector(jawOpen=0.3))[None, : layout.E]
+    low = high * 0.9
+    opens, shuts, fall = (gates(now, was, free)[0] for now, was in ((high, low), (low, high), (low, high * 4.0)))
+    assert opens[jaw] == pytest.approx(0.3 + 0.03 * JAW_EARLY)
+    assert shuts[jaw] == pytest.approx(0.27 + 0.03 * JAW_LATE)
+    assert shuts[shut] == pytest.approx(0.03 * (1.0 + JAW_LATE)), "lips meet by as much as the jaw is late, and lead"
+    assert fall[jaw] - fall[shut] == pytest.approx(0.27 * (1.0 - MOST_TAKEN)), "however late the jaw is"
+
+
+def test_sure_vowels_round_and_spread_the_lips():
+    gates, phones, gestures = LipGates(), torch.zeros(1, 2, 2, len(PHONES)), torch.zeros(1, 2, 2, 4)
+    values = torch.zeros(1, layout.E)
+    pucker, stretch = layout.INDEX["mouthPucker"], layout.INDEX["mouthStretchLeft"]
+    for name, wanted in (("UW", (ROUND_ADD["mouthPucker"], 0.0)), ("IY", (0.0, SPREAD_ADD["mouthStretch"]))):
+        for sure in (1.0, 0.5):
+            phones.zero_()
+            phones[:, :, 1, PHONE_INDEX[name]] = sure
+            said = gates(values, values, gates.gates(phones, gestures, torch.zeros(1), 1))[0]
+            assert (said[pucker].item(), said[stretch].item()) == pytest.approx((wanted[0] * sure, wanted[1] * sure))
 
 
 @pytest.mark.parametrize("delay", [0, 1, 2])
@@ -61,8 +94,8 @@ def test_lips_begin_to_shut_one_tick_before(delay):
         phones[..., delay, PHONE_INDEX["B"]], phones[..., delay, PHONE_INDEX["AA"]] = now, 1.0 - now
         if delay:
             phones[..., delay - 1, PHONE_INDEX["B"]], phones[..., delay - 1, PHONE_INDEX["AA"]] = after, 1.0 - after
-        shut, bite = gates.gates(phones, gestures, quiet, delay)[0]
-        assert bite == 0.0 and shut == pytest.approx(1.0 if now else ONSET if delay else 0.0)
+        shut, bite, *shapes = gates.gates(phones, gestures, quiet, delay)[0]
+        assert bite == max(shapes) == 0.0 and shut == pytest.approx(1.0 if now else ONSET if delay else 0.0)
 
 
 def test_a_mouth_shuts_where_nobody_speaks_and_opens_before_it_does():

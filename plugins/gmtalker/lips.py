@@ -6,13 +6,18 @@ coefficients. They blend towards a shut and a biting mouth that keep most of the
 between the lips, which is linear in the coefficients, `mouthClose` takes away.
 
 One that sees its own past also lags: 9 ms behind what it learned from, on real prompts. Most of the last step, done
-once more (a phase lead), brings that back. The lips do it, as they are quicker than the jaw: with its own steps
-lengthened, the jaw followed a captured one less (correlation 0.63 instead of 0.68).
+once more (a phase lead), brings that back. The lips do it, as they are quicker than the jaw: with all of its own steps
+lengthened, the jaw followed a captured one less (correlation 0.63 instead of 0.68). It does a fifth of its opening
+again, and where it shuts, most of its step comes a tick later and the lips meet in front of it, as they do in people:
+the lighter part arrives first. The gap between the lips does not feel the latter; the jaw follows a captured one more.
+
+Squared error also averages round and spread lips towards each other: what the encoder is sure of is added to both.
 """
 
 import torch
 from torch import nn
 
+from engine.features.phones import PHONES, indices
 from engine.motion import layout
 from engine.motion.articulation import ARTICULATORS, BITE_ADD, BITE_KEEP, CLOSED_ADD, CLOSED_KEEP
 from engine.motion.evidence import QUIET_TICKS, REST_EASE, SILENCE, Evidence
@@ -21,12 +26,17 @@ from engine.render.lips import LOWER, UPPER, LipMeasure
 
 # Where a gate's probability begins and ends to count: (shut, bite). Lower than the viseme plugin's: emotions open the
 # mouth wider, and what is half bitten then shows.
-GATE_LOW, GATE_HIGH = (0.50, 0.05), (0.80, 0.25)
-ONSET = 0.3  # share of the next tick's gates that acts already: lips take longer to meet than to part
+GATE_LOW, GATE_HIGH = (0.53, 0.05), (0.80, 0.25)
+ONSET = 0.2  # share of the next tick's gates that acts already: lips take longer to meet than to part
 LEAD = 0.8  # share of their last step that lips are ahead
 MOST_LEAD, MOST_STEP = 0.06, 0.15  # of a lip's lead, and of the opening of the jaw that the lower lip does again
+JAW_EARLY = 0.2  # share of an opening step that the jaw does again
+JAW_LATE = 0.7  # share of a closing step that the lips do in place of the jaw, which follows a tick later
 MOST_TAKEN = 0.25  # share of an opening that a lead takes away at most: shutting lips is the gates' affair
 LEADING = ("mouthFunnel", "mouthPucker", "mouthLowerDown", "mouthUpperUp")
+ROUND, SPREAD = ("UW", "OW", "W"), ("IY", "EH")
+# What a certain phone of these adds to the lips, and by how much: what squared error leaves out of them.
+ROUND_ADD, SPREAD_ADD = {"mouthPucker": 0.3}, {"mouthStretch": 0.06}
 # Where the probability that nobody speaks begins and ends to shut the mouth; of an emotion's own opening half stays.
 QUIET_LOW, QUIET_HIGH, FELT_OPENING = 0.5, 0.95, 0.5
 CALM_FROM = 0.8  # share of neutral from which on silence brings the mouth wholly to rest
@@ -43,7 +53,7 @@ BITTEN_KEEP = {**BITE_KEEP, "mouthSmile": 0.8, "jawForward": 0.45}
 
 
 class LipGates(nn.Module):
-    """Coefficients (..., E), those of the tick before, gates (..., 2) shut, bite -> lips in time, shut or bitten."""
+    """Coefficients (..., E), those of the tick before, gates (..., 4) shut, bite, round, spread -> lips in time."""
 
     keep: torch.Tensor
     add: torch.Tensor
@@ -57,6 +67,8 @@ class LipGates(nn.Module):
     together: torch.Tensor
     opening: torch.Tensor
     mouth: torch.Tensor
+    shapes: torch.Tensor
+    shaping: torch.Tensor
 
     def __init__(self, face: FaceModel | None = None):
         super().__init__()
@@ -78,18 +90,20 @@ class LipGates(nn.Module):
             "mouth": _units(dict.fromkeys(layout.MOUTH, 1.0), None),
             "lower": _units({"mouthLowerDown": 1.0}, None),
             "together": torch.eye(layout.E)[jaw_shut],
+            "shapes": torch.stack([_units(add, None) for add in (ROUND_ADD, SPREAD_ADD)]),
+            "shaping": _members(ROUND, SPREAD),
         }  # fmt: skip
         for name, value in tables.items():
             self.register_buffer(name, value, persistent=False)
 
     def gates(self, phones: torch.Tensor, gestures: torch.Tensor, noise: torch.Tensor, delay: int) -> torch.Tensor:
-        """How far lips are shut and bitten (..., 2), `delay` ticks before the newest one, from the side outputs of its
-        frames: phones (..., 2, K, 43) and gestures (..., 2, K, 4), noise (...) (see `Evidence`)."""
+        """How far lips are shut, bitten, rounded and spread (..., 4), `delay` ticks before the newest one, from the
+        side outputs of its frames: phones (..., 2, K, 43) and gestures (..., 2, K, 4), noise (...) (see `Evidence`)."""
         now = self._open(phones[..., delay, :], gestures[..., delay, :], noise)
-        if not delay:
-            return now  # of the tick after it nothing was heard
-        after = self._open(phones[..., delay - 1, :], gestures[..., delay - 1, :], noise)
-        return torch.maximum(now, ONSET * after)
+        if delay:  # otherwise nothing was heard of the tick after it
+            after = self._open(phones[..., delay - 1, :], gestures[..., delay - 1, :], noise)
+            now = torch.maximum(now, ONSET * after)
+        return torch.cat((now, phones[..., delay, :].mean(-2) @ self.shaping), -1)
 
     def quiet(
         self, values: torch.Tensor, gestures: torch.Tensor, silent_ticks: torch.Tensor, neutral: torch.Tensor,
@@ -111,8 +125,8 @@ class LipGates(nn.Module):
 
     def forward(self, values: torch.Tensor, before: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
         """before: what `values` were one tick earlier."""
-        values = self._lead(values, before)
-        shut, bite = gates[..., None].unbind(-2)
+        values = self._lead(values, before) + gates[..., 2:] @ self.shapes
+        shut, bite = gates[..., :2, None].unbind(-2)
         values = values + bite * (values * self.keep[1] + self.add[1] - values)
         values = values + shut * (values * self.keep[0] + self.add[0] - values)
         left_m = ((values * self.gap).sum(-1, keepdim=True) + self.rest_m).clamp(min=0.0)
@@ -122,12 +136,22 @@ class LipGates(nn.Module):
         step = values - before
         lips = torch.maximum((LEAD * step).clamp(max=MOST_LEAD), -MOST_TAKEN * values) * self.leading
         jaw, opens = (((x * self.jaw).sum(-1, keepdim=True)) for x in (values, step))
-        falls = torch.minimum(-opens.clamp(max=0.0), MOST_TAKEN * jaw)
-        return values + lips + falls * self.together + opens.clamp(0.0, MOST_STEP) * self.lower
+        shuts, opens = -opens.clamp(max=0.0), opens.clamp(0.0, MOST_STEP)
+        values = values + JAW_LATE * shuts * (self.jaw + self.together) + JAW_EARLY * opens * self.jaw
+        falls = torch.minimum(shuts, MOST_TAKEN * jaw)
+        return values + lips + falls * self.together + opens * self.lower
 
     def _open(self, phones: torch.Tensor, gestures: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         share = ((self.evidence(phones, gestures, noise)[..., :2].sigmoid() - self.low) / self.span).clamp(0.0, 1.0)
         return share * share * (3.0 - 2.0 * share)
+
+
+def _members(*groups: tuple[str, ...]) -> torch.Tensor:
+    """Columns (43, groups): 1 for the phones of each group."""
+    table = torch.zeros(len(PHONES), len(groups))
+    for column, names in enumerate(groups):
+        table[indices(names), column] = 1.0
+    return table
 
 
 def _units(table: dict[str, float], rest: float | None) -> torch.Tensor:
