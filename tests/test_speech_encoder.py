@@ -76,6 +76,7 @@ def test_the_first_frame_of_a_tick_is_answered_with_the_second():
     moved = (before - after).abs().amax((0, 2, 3)) > 1e-4
     assert moved.tolist() == [False, False, True, True, False, False]
     own = made.frame_logits(content)
+    assert made.mix is not None
     assert torch.equal(before[:, 1::2], own[:, 1::2]) and not torch.allclose(before[:, ::2], own[:, ::2])
     by_hand = own[0, 2] + made.mix.weight @ torch.cat((own[0, 2], own[0, 3])) + made.mix.bias
     torch.testing.assert_close(before[0, 2], by_hand)
