@@ -23,8 +23,8 @@ from engine.features import load_encoder
 from engine.features.phones import PHONES, PHONES39, SIL, VOWELS, indices
 from engine.training.align import aligned_phones, aligner, viterbi
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of
-from engine.training.phone_figures import posteriors, share
-from engine.training.phones import FRAME_S, PHONE39_TABLE, VISEME_OF, VISEME_TABLE, frame_labels
+from engine.training.phone_figures import Heard, posteriors, share
+from engine.training.phones import FRAME_S, PHONE39_TABLE, VISEME_TABLE, frame_labels
 
 VOICING = (("P", "B"), ("T", "D"), ("K", "G"), ("CH", "JH"), ("F", "V"), ("TH", "DH"), ("S", "Z"), ("SH", "ZH"))
 
@@ -36,17 +36,17 @@ def distance_to_boundary(phones: tuple, frames: int) -> np.ndarray:
     return np.abs(centres[:, None] - edges).min(1)
 
 
-def limits(clips: list[Clip], probabilities: list[np.ndarray], delay: int) -> dict:
+def limits(clips: list[Clip], probabilities: list[Heard], delay: int) -> dict:
     """The figures of the module's docstring for one set and one look-ahead (an index of the encoder's delays)."""
     truth, guess, seen, again, far, beside = [], [], [], [], [], []
     for clip, p in zip(clips, probabilities, strict=True):
-        frames = p.shape[1]
+        frames = p.phones.shape[1]
         labels = frame_labels(clip.phones, frames)
         # the second alignment hears all that the encoder can hear: its longest delay
-        again.append(viterbi(np.log(p[-1] + 1e-6), labels))
+        again.append(viterbi(np.log(p.phones[-1] + 1e-6), labels))
         truth.append(labels)
-        guess.append(p[delay].argmax(-1))
-        seen.append((p[delay] @ VISEME_OF).argmax(-1))
+        guess.append(p.phones[delay].argmax(-1))
+        seen.append(p.visemes[delay].argmax(-1))
         beside.append((guess[-1] == np.r_[labels[:1], labels[:-1]]) | (guess[-1] == np.r_[labels[1:], labels[-1:]]))
         far.append(distance_to_boundary(clip.phones, frames))
     truth, guess, seen, again, far, beside = map(np.concatenate, (truth, guess, seen, again, far, beside))

@@ -10,14 +10,16 @@ import torch
 
 import engine
 from engine.errors import MediaError, WeightsError
-from engine.features import SpeechConfig, SpeechEncoder, load_encoder
+from engine.features import SpeechConfig, SpeechEncoder, load_encoder, save_speech_encoder
 from engine.features.hubert import SMALL
 from engine.features.phones import PHONE_INDEX, PHONES, VISEME_OF_PHONE
+from engine.features.tick_mix import TickMix
 from engine.training.augment import Augmentation
 from engine.training.corpus import CODECS, decode, read_corpus, split_of, through_codec
-from engine.training.encoder import PhoneLoss, balance
+from engine.training.encoder import PhoneLoss, balance, begin
 from engine.training.extra_speech import italian_phones
 from engine.training.loop import Schedule, train_model
+from engine.training.mix import MixLoss, answers_of_batches, with_mix
 from engine.training.phone_batches import PhoneBatches
 from engine.training.phone_figures import phone_figures
 from engine.training.phones import frame_labels
@@ -148,6 +150,38 @@ def test_trains_and_resumes_to_the_same_weights(clips, tmp_path):
     figures = phone_figures(resumed.encoder, clips)
     assert set(figures) == {0, 1, 2} and 0.0 <= figures[1]["closure"] <= 1.0
     assert all(own["phone"] <= own["phone39"] <= 1.0 for own in figures.values())
+
+
+def test_a_mix_is_fitted_to_frozen_answers_and_resumes(clips, tmp_path):
+    """`visema train mix`: answers for first frames improve, and a broken run ends where an unbroken one does."""
+    torch.manual_seed(0)
+    sizes = {"mels": 16, "channels": 8, "width": 16, "layers": 1, "heads": 2, "context": 10, "feed_forward": 16}
+    given = with_mix(SpeechEncoder(SpeechConfig(replace(SMALL, conv_frames=3, **sizes))))
+    made = PhoneBatches(*balance([clips], [1.0]), 16, (0, 1, 2), seed=0, rows=4)
+    logits, labels = answers_of_batches(given, made, 2, tmp_path / "answers")
+    assert logits.shape == (8, 200, 3, 43) and labels.shape == (8, 3, 200) and labels.min() == -100
+
+    def run(folder, steps):
+        loss = MixLoss(TickMix(3))
+        schedule = Schedule(steps, 60.0, 1e-2, warmup=1, decay_from=0.999, evaluate_every=20)
+        return train_model(loss, lambda s: loss(logits.float(), labels.long()), lambda m, s: {}, folder, schedule)
+
+    unbroken = run(tmp_path / "a", 40)
+    run(tmp_path / "b", 20)
+    resumed = run(tmp_path / "b", 40)
+    for (name, p), q in zip(unbroken.named_parameters(), resumed.named_parameters(), strict=True):
+        torch.testing.assert_close(p, q[1], atol=1e-6, rtol=0, msg=name)
+    before, after = (loss(logits.float(), labels.long())[0] for loss in (MixLoss(TickMix(3)), unbroken))
+    assert after < before - 0.05
+    again, _ = answers_of_batches(SpeechEncoder(given.config), made, 2, tmp_path / "answers")
+    assert torch.equal(again, logits)  # kept, not made again
+
+
+def test_an_encoder_that_is_trained_on_drops_its_mix(tmp_path):
+    sizes = {"mels": 16, "channels": 8, "width": 16, "layers": 1, "heads": 2, "context": 10, "feed_forward": 16}
+    config = SpeechConfig(replace(SMALL, conv_frames=3, **sizes))
+    save_speech_encoder(with_mix(SpeechEncoder(config)), tmp_path / "e.safetensors", half=False)
+    assert begin(config, tmp_path / "e.safetensors", 0).mix is None
 
 
 def test_a_run_goes_on_with_a_part_that_it_did_not_have(clips, tmp_path):

@@ -7,7 +7,7 @@ import torch
 
 from engine.errors import WeightsError
 from engine.features import SIDE_OUTPUTS, SpeechConfig, SpeechEncoder, load_encoder, save_speech_encoder
-from engine.features.checkpoint import save_checkpoint
+from engine.features.checkpoint import fingerprint, save_checkpoint
 from engine.features.hubert import SMALL
 from engine.features.phones import PHONES, VISEME_OF_PHONE
 from engine.features.pitch import Pitch
@@ -15,7 +15,7 @@ from engine.stage import fold, tree_leaves
 from tests.hubert_files import TINY
 
 TRUNK = replace(SMALL, mels=16, channels=12, width=16, layers=2, heads=2, context=6, feed_forward=24, conv_frames=3)
-SPEECH = SpeechConfig(TRUNK, units=7)
+SPEECH = SpeechConfig(TRUNK, units=7, mixed=True)
 KEEP = (*SIDE_OUTPUTS, "layer0", "layer2")
 
 
@@ -29,6 +29,9 @@ def encoder(config: SpeechConfig = SPEECH, keep: tuple[str, ...] = KEEP) -> Spee
     torch.manual_seed(1)
     made = SpeechEncoder(config, keep).eval()
     made.centroids.normal_()
+    if made.mix is not None:  # a fresh one changes nothing
+        torch.nn.init.normal_(made.mix.weight)
+        torch.nn.init.normal_(made.mix.bias)
     return made
 
 
@@ -52,12 +55,58 @@ def test_side_outputs_mean_what_they_say(samples):
     for k, ticks in enumerate(SPEECH.delays):
         torch.testing.assert_close(side["phones"][:, :, k], made.phones(heard.content, ticks))
         torch.testing.assert_close(side["gestures"][:, :, k], made.gestures(heard.content, ticks))
-    bilabial = [i for i, v in enumerate(VISEME_OF_PHONE) if v == 1]
-    torch.testing.assert_close(side["visemes"][..., 1], side["phones"][..., bilabial].sum(-1))
+    torch.testing.assert_close(side["visemes"].sum(-1), torch.ones(2, 30, 3))
+    bilabial, teeth = ([i for i, v in enumerate(VISEME_OF_PHONE) if v == viseme] for viseme in (1, 2))
+    shares = [side["phones"][..., some].pow(0.7).sum(-1) for some in (bilabial, teeth)]
+    torch.testing.assert_close(side["visemes"][..., 1] / side["visemes"][..., 2], shares[0] / shares[1])
     gaps = torch.cdist(heard.content, made.centroids[None])
     assert torch.equal(side["units"], gaps.argmin(-1))
     assert side["layer0"].shape == side["layer2"].shape == (2, 30, 16)
     torch.testing.assert_close(made.trunk.norm(side["layer2"]), heard.content)
+
+
+@torch.inference_mode()
+def test_the_first_frame_of_a_tick_is_answered_with_the_second():
+    """Nothing beyond the tick moves it, and the second frame stays what it says by itself."""
+    made = encoder()
+    content = torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(2))
+    changed = content.clone()
+    changed[:, 3] += torch.linspace(-1, 1, 16)  # the second frame of the second tick
+    before, after = made.phone_logits(content), made.phone_logits(changed)
+    moved = (before - after).abs().amax((0, 2, 3)) > 1e-4
+    assert moved.tolist() == [False, False, True, True, False, False]
+    own = made.frame_logits(content)
+    assert made.mix is not None
+    assert torch.equal(before[:, 1::2], own[:, 1::2]) and not torch.allclose(before[:, ::2], own[:, ::2])
+    by_hand = own[0, 2] + made.mix.weight @ torch.cat((own[0, 2], own[0, 3])) + made.mix.bias
+    torch.testing.assert_close(before[0, 2], by_hand)
+    with pytest.raises(ValueError, match="whole ticks"):
+        made.phone_logits(content[:, :5])
+
+
+@torch.inference_mode()
+def test_no_mix_changes_features(samples):
+    """What plugins learned from stays valid with another mix: content, voice, gestures, and the fingerprint."""
+    plain, mixed = encoder(replace(SPEECH, mixed=False)), encoder()
+    mixed.load_state_dict(mixed.state_dict() | plain.state_dict())
+    a, b = plain(samples), mixed(samples)
+    assert torch.equal(a.content, b.content) and torch.equal(a.voice, b.voice)
+    assert torch.equal(a.side["gestures"], b.side["gestures"])
+    assert not torch.allclose(a.side["phones"], b.side["phones"])
+    assert fingerprint(plain) == fingerprint(mixed)
+    assert fingerprint(plain, whole=True) != fingerprint(mixed, whole=True)
+    mixed.phone_head.bias[0] += 1.0  # the voice comes from it
+    assert fingerprint(plain) != fingerprint(mixed)
+
+
+@torch.inference_mode()
+def test_weights_from_before_there_was_a_mix(samples, tmp_path):
+    made = encoder(replace(SPEECH, mixed=False), keep=())
+    table = made.config.table()
+    del table["mixed"]
+    save_checkpoint(tmp_path / "old.safetensors", "speech-encoder", table, made.state_dict(), half=False)
+    again = load_encoder(tmp_path / "old.safetensors")
+    assert again.config == made.config and torch.equal(again(samples).voice, made(samples).voice)
 
 
 def test_an_unknown_side_output_is_named():

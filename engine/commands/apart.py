@@ -9,6 +9,7 @@ TRAININGS = {
     "pretrain": ("engine.training.pretrain", "a speech encoder by masked prediction of clustered units"),
     "encoder": ("engine.training.encoder", "the causal speech encoder, on aligned phones"),
     "distill": ("engine.training.distill", "a causal student of a non-causal teacher"),
+    "mix": ("engine.training.mix", "an encoder's answers for the first frame of a tick from both frames"),
     "units": ("engine.training.units", "the encoder's discrete content units (k-means)"),
     "viseme": ("plugins.viseme.training", "the viseme plugin, on reference curves and captured motion"),
     "gmtalker.expression": ("plugins.gmtalker.expression_training", "GMTalker's faces, on performances"),

@@ -61,10 +61,16 @@ def read_metadata(path: Path) -> dict[str, str]:
         return {}
 
 
-def fingerprint(module: torch.nn.Module) -> str:
-    """Twelve hexadecimal digits that stand for a module's weights as they are stored (fp16)."""
-    digest = hashlib.sha256()
+def fingerprint(module: torch.nn.Module, whole: bool = False) -> str:
+    """Twelve hexadecimal digits that stand for a module's weights as they are stored (fp16).
+
+    Names that begin as the module's `apart` lists, where it has one, count with `whole` only: no feature depends on
+    those weights.
+    """
+    digest, apart = hashlib.sha256(), () if whole else getattr(module, "apart", ())
     for name, tensor in sorted(module.state_dict().items()):
+        if name.startswith(tuple(apart)):
+            continue
         stored = tensor.half() if tensor.is_floating_point() else tensor
         digest.update(name.encode() + stored.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]

@@ -13,20 +13,25 @@ from engine.features.levels import VOICE_FRAMES, loudness_db, mean_voice
 from engine.features.log_mel import LogMel
 from engine.features.phones import GESTURES, PHONES, SIL, VISEME_NAMES, VISEME_OF_PHONE
 from engine.features.pitch import Pitch
+from engine.features.tick_mix import TickMix
 from engine.frames import FEATURE_FRAMES, TICK_SAMPLES, SpeechFeatures
 from engine.stage import Stage, State
 from engine.torchkit.causal_conv import PastState, recall
 
+# Power of phone probabilities before a viseme's are added up: on new voices the likeliest phone is too sure of itself.
+FLATTEN = 0.7
 SIDE_OUTPUTS = ("phones", "visemes", "gestures", "pitch_hz", "periodicity", "units")
 
 
 @dataclass(frozen=True)
 class SpeechConfig:
-    """The trunk; delays in ticks that the heads were trained for; units: clusters of content, 0 for none."""
+    """The trunk; delays in ticks that the heads were trained for; units: clusters of content, 0 for none; mixed:
+    whether phones of a tick's first frame are answered with what the second has heard."""
 
     hubert: HubertConfig = field(default_factory=lambda: SMALL)
     delays: tuple[int, ...] = (0, 1, 2)
     units: int = 0
+    mixed: bool = False
 
     def table(self) -> dict[str, Any]:
         """For the metadata of a weight file."""
@@ -36,7 +41,8 @@ class SpeechConfig:
     def read(table: Mapping[str, Any]) -> "SpeechConfig":
         """From the metadata of a weight file."""
         lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table["hubert"].items()}
-        return SpeechConfig(HubertConfig(**lists), tuple(table["delays"]), table["units"])
+        mixed = table.get("mixed", False)  # older files do not say
+        return SpeechConfig(HubertConfig(**lists), tuple(table["delays"]), table["units"], mixed)
 
 
 @dataclass(slots=True)
@@ -55,8 +61,12 @@ class SpeechEncoder(nn.Module, Stage):
 
     keep: side outputs to give, of SIDE_OUTPUTS and layer0 ... layerN. The phone and gesture heads need trained weights;
     a trunk without them (a published checkpoint) has random ones: read content, loudness, pitch and layers only.
+
+    Content, voice, gestures and layers depend on the trunk and the linear heads only: what was trained on them stays
+    valid with another mix.
     """
 
+    apart = ("mix.",)  # no feature depends on these weights: see `checkpoint.fingerprint`
     centroids: torch.Tensor
 
     def __init__(self, config: SpeechConfig | None = None, keep: Sequence[str] = (), dropout: float = 0.0):
@@ -67,6 +77,7 @@ class SpeechEncoder(nn.Module, Stage):
         width = self.trunk.width
         self.phone_head = nn.Linear(width, len(config.delays) * len(PHONES))
         self.gesture_head = nn.Linear(width, len(config.delays) * len(GESTURES))
+        self.mix = TickMix(len(config.delays)) if config.mixed else None
         self.register_buffer("centroids", torch.zeros(config.units, width))
         self.pitch = Pitch()
         viseme = torch.nn.functional.one_hot(torch.tensor(VISEME_OF_PHONE), len(VISEME_NAMES)).float()
@@ -130,15 +141,25 @@ class SpeechEncoder(nn.Module, Stage):
         return self.trunk.answer(list(self.trunk.layers_of(mel.transpose(1, 2)))[-1])
 
     def phone_logits(self, content: torch.Tensor) -> torch.Tensor:
-        """(..., D) -> (..., delays, 43); entry k of frame i speaks of frame i - 2 * delays[k]."""
+        """(..., T, D), whole ticks -> (..., T, delays, 43); entry k of frame i speaks of frame i - 2 * delays[k]."""
+        logits = self.frame_logits(content)
+        return logits if self.mix is None else self.mix(logits)
+
+    def frame_logits(self, content: torch.Tensor) -> torch.Tensor:
+        """(..., D) -> (..., delays, 43): what each frame says by itself."""
         return self.phone_head(content).unflatten(-1, (len(self.config.delays), len(PHONES)))
 
     def gesture_logits(self, content: torch.Tensor) -> torch.Tensor:
         """(..., D) -> (..., delays, 4) in the order of `phones.GESTURES`, delayed in the same way."""
         return self.gesture_head(content).unflatten(-1, (len(self.config.delays), len(GESTURES)))
 
+    def visemes_of(self, phones: torch.Tensor) -> torch.Tensor:
+        """Phone probabilities (..., 43) -> viseme probabilities (..., 12), which count close rivals for more."""
+        shares = phones.pow(FLATTEN) @ self.viseme_of_phone
+        return shares / shares.sum(-1, keepdim=True)
+
     def phones(self, content: torch.Tensor, lookahead_ticks: int = 0) -> torch.Tensor:
-        """Probabilities (..., 43) of the phone that sounded `lookahead_ticks` before each frame."""
+        """Probabilities (..., T, 43) of the phone that sounded `lookahead_ticks` before each frame; whole ticks."""
         return self.phone_logits(content)[..., self._delay(lookahead_ticks), :].softmax(-1)
 
     def gestures(self, content: torch.Tensor, lookahead_ticks: int = 0) -> torch.Tensor:
@@ -153,7 +174,7 @@ class SpeechEncoder(nn.Module, Stage):
         made: dict[str, torch.Tensor] = {}
         if {"phones", "visemes"} & set(self.keep):
             made["phones"] = self.phone_logits(content).softmax(-1)
-            made["visemes"] = made["phones"] @ self.viseme_of_phone
+            made["visemes"] = self.visemes_of(made["phones"])
         if "gestures" in self.keep:
             made["gestures"] = self.gesture_logits(content).sigmoid()
         if "units" in self.keep:
@@ -172,4 +193,4 @@ class SpeechEncoder(nn.Module, Stage):
         return self.config.delays.index(ticks)
 
     def _speaks(self, content: torch.Tensor) -> torch.Tensor:
-        return 1.0 - self.phone_logits(content)[..., 0, :].softmax(-1)[..., SIL : SIL + 1]
+        return 1.0 - self.frame_logits(content)[..., 0, :].softmax(-1)[..., SIL : SIL + 1]

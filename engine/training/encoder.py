@@ -40,15 +40,20 @@ SIZES = {
 }
 
 
+def phone_weights() -> torch.Tensor:
+    """How much a frame of each phone counts, float32 (43,): there is more silence than of anything else."""
+    weights = torch.ones(len(PHONES))
+    weights[SIL] = 0.6
+    return weights
+
+
 class PhoneLoss(nn.Module):
     """Loss of an encoder on batches of `PhoneBatches`."""
 
     def __init__(self, encoder: SpeechEncoder):
         super().__init__()
         self.encoder = encoder
-        weights = torch.ones(len(PHONES))
-        weights[SIL] = 0.6
-        self.weights = nn.Buffer(weights)
+        self.weights = nn.Buffer(phone_weights())
         self.gestures = nn.Buffer(torch.tensor(GESTURE_TABLE, dtype=torch.float32))
         self.missed = nn.Buffer(torch.tensor([3.0, 2.0, 1.5, 1.0]))
         # only asked while training: what the mouth does, so that content holds what lips need
@@ -57,7 +62,7 @@ class PhoneLoss(nn.Module):
     def forward(self, mel: torch.Tensor, labels: torch.Tensor, mouths: torch.Tensor) -> tuple[torch.Tensor, Figures]:
         """mel: (B, 2 T, mels); labels: (B, delays, T), negative where nothing is known; mouths: (B, T, MOUTH)."""
         content = self.encoder.content(mel)
-        phones, gestures = self.encoder.phone_logits(content), self.encoder.gesture_logits(content)
+        phones, gestures = self.encoder.frame_logits(content), self.encoder.gesture_logits(content)
         shown = self.mouth_head(content).unflatten(-1, (-1, MOUTH))
         total, figures = content.new_zeros(()), {}
         for k, weight in enumerate(DELAY_WEIGHTS[: labels.shape[1]]):
@@ -175,7 +180,9 @@ def begin(config: SpeechConfig, start: Path | None, seed: int, dropout: float = 
     if given.width < config.hubert.width:
         return widen(given, config, seed, dropout)
     encoder = SpeechEncoder(replace(config, units=given.config.units), dropout=dropout)
-    fit(encoder, given.state_dict(), start)
+    # a mix was fitted to the old answers: `visema train mix` makes another
+    own = {name: t for name, t in given.state_dict().items() if not name.startswith(SpeechEncoder.apart)}
+    fit(encoder, own, start)
     return encoder
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,18 +14,25 @@ from engine.features.phones import BILABIAL, LABIODENTAL, OPEN_VOWELS, PHONE_IND
 from engine.features.speech_encoder import SpeechEncoder
 from engine.features.speech_files import load_speech_encoder
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, split_of
-from engine.training.phones import PHONE39_TABLE, VISEME_OF, VISEME_TABLE, frame_labels
+from engine.training.phones import PHONE39_TABLE, VISEME_TABLE, frame_labels
 
 NEAR = 2  # frames of 20 ms around a phone in which its event may fall
 
 
+class Heard(NamedTuple):
+    """Probabilities of one clip, float32: phones (delays, frames, 43), visemes (delays, frames, 12)."""
+
+    phones: np.ndarray
+    visemes: np.ndarray
+
+
 @torch.inference_mode()
-def posteriors(encoder: SpeechEncoder, clips: list[Clip]) -> list[np.ndarray]:
-    """Phone probabilities per clip, float32 (delays, frames, 43), moved back onto the clip's own frames."""
+def posteriors(encoder: SpeechEncoder, clips: list[Clip]) -> list[Heard]:
+    """What an encoder hears in each clip, moved back onto the clip's own frames."""
     encoder.eval()
     longest = max(encoder.config.delays) * 2
     order = sorted(range(len(clips)), key=lambda i: len(clips[i].samples))
-    out: list[np.ndarray] = [np.empty(0)] * len(clips)
+    out: list[Heard] = [Heard(np.empty(0), np.empty(0))] * len(clips)
     for first in range(0, len(order), 16):
         some = order[first : first + 16]
         frames = [len(clips[i].samples) // FRAME_SAMPLES for i in some]
@@ -34,10 +42,11 @@ def posteriors(encoder: SpeechEncoder, clips: list[Clip]) -> list[np.ndarray]:
             n = frames[row] * FRAME_SAMPLES
             batch[row, :n] = torch.from_numpy(clips[i].samples[:n].astype(np.float32)) / 32768
         content = encoder(batch.to(encoder.phone_head.weight.device)).content
-        phones = encoder.phone_logits(content).softmax(-1).cpu().numpy()
+        phones = encoder.phone_logits(content).softmax(-1)
+        both = [p.cpu().numpy() for p in (phones, encoder.visemes_of(phones))]
+        late = [2 * ticks for ticks in encoder.config.delays]
         for row, i in enumerate(some):
-            late = [2 * ticks for ticks in encoder.config.delays]
-            out[i] = np.stack([phones[row, d : d + frames[row], k] for k, d in enumerate(late)])
+            out[i] = Heard(*(np.stack([p[row, d : d + frames[row], k] for k, d in enumerate(late)]) for p in both))
     return out
 
 
@@ -46,20 +55,20 @@ def phone_figures(encoder: SpeechEncoder, clips: list[Clip]) -> dict[int, dict[s
 
     phone: of our 43 symbols. phone39: the same answers, folded into the 39 classes by which recognisers are compared
     (`phones.FOLDED`).
-    viseme: of the twelve, the one whose phones are likeliest together (the encoder's side output `visemes`).
+    viseme: of the twelve, by the encoder's side output `visemes`.
     closure: share of /p b m/ found at the threshold `bound` that 4 % of open-vowel frames exceed.
     closure25 / false25: found, and open-vowel frames lost, at a threshold of 0.25. labiodental: as
     closure, for /f v/.
     """
     probabilities = posteriors(encoder, clips)
-    labels = [frame_labels(clip.phones, p.shape[1]) for clip, p in zip(clips, probabilities, strict=True)]
+    labels = [frame_labels(clip.phones, p.phones.shape[1]) for clip, p in zip(clips, probabilities, strict=True)]
     truth = np.concatenate(labels)
     open_frames = np.isin(truth, indices(OPEN_VOWELS))
     figures = {}
     for k, ticks in enumerate(encoder.config.delays):
-        mine = [p[k] for p in probabilities]
+        mine = [p.phones[k] for p in probabilities]
         guess = np.concatenate([p.argmax(-1) for p in mine])
-        seen = np.concatenate([(p @ VISEME_OF).argmax(-1) for p in mine])
+        seen = np.concatenate([p.visemes[k].argmax(-1) for p in probabilities])
         shut = np.concatenate([p[:, indices(BILABIAL)].sum(-1) for p in mine])
         bound = float(np.quantile(shut[open_frames], 0.96)) if open_frames.any() else 0.25
         closures = peaks(clips, mine, BILABIAL)

@@ -183,7 +183,8 @@ def train(
     encoder = encoder or load_encoder()
     sets = {}
     for split, size in (("train", count), ("valid", max(count // 16, 4))):
-        path = run / f"{split}-{size}-{seed}-{fingerprint(encoder)}.pt"
+        # examples hold the encoder's phones and gestures too
+        path = run / f"{split}-{size}-{seed}-{fingerprint(encoder, whole=True)}.pt"
         if not (resume and path.is_file()):
             clips = split_of(read_corpus(corpus, run.parent / "corpus"), split)
             faces = read_captured(capture, HELD_OUT) if split == "train" else []
