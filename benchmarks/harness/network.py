@@ -8,9 +8,9 @@ run in one, whose loopback `tc netem` spoils: the kernel's line, for everything 
 built without netem, the lines are the deterministic ones of the tests (engine/stream/lossy.py), which lose the same
 packets in every run: our peer's transport takes them, and Chromium's packets take a detour through relay.py.
 
-Our peer shows what the timestamps that we send allow. A browser aims at less: libwebrtc leaves sound and picture as they
-are until its own estimate, averaged over some seconds, says that they are more than 30 ms apart (`kMinDeltaMs` of its
-video/stream_synchronization.cc), then moves one of its buffers by 80 ms a second at most.
+Our peer shows what the timestamps that we send allow. A browser aims at less: libwebrtc leaves sound and picture as
+they are until its own estimate, averaged over some seconds, says that they are more than 30 ms apart (`kMinDeltaMs` of
+its video/stream_synchronization.cc), then moves one of its buffers by 80 ms a second at most.
 """
 
 import asyncio
