@@ -216,4 +216,5 @@ def test_a_change_comes_where_it_is_asked_for(weights):
     changed = Line(heard, "mara", one_hot(4), 5, change=(20, one_hot(6), 1.0))
     a, b = stream(actor, [steady, changed])
     late = 20 - actor.stage.lookahead
-    assert np.array_equal(a[:late], b[:late]) and not np.array_equal(a[late:], b[late:])
+    # the rows of one product are not summed in the same order on every processor
+    assert np.abs(a[:late] - b[:late]).max() < 1e-5 and np.abs(a[late:] - b[late:]).max() > 1e-2
