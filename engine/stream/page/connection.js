@@ -9,7 +9,7 @@ const STEPS = 3; // measurements, of which the median counts
 const AIM_MS = -15; // a sound a little late is natural, an early one is not
 const FIRST_HOLD_MS = 30;
 const LONGEST_HOLD_MS = 300;
-const MOST_AT_ONCE_MS = 40;
+const MOST_AT_ONCE_MS = 25;
 const GATHER_MS = 1500; // host candidates come at once; nothing is asked of the internet
 
 /** An error with a text for people; again: trying again by itself may help; gone: the session has ended. */
