@@ -14,6 +14,7 @@ from engine.features.hubert import SMALL
 from engine.training import encoder as supervised
 from engine.training.corpus import Clip, read_sounds
 from engine.training.distill import Distillation, make_student
+from engine.training.loop import precision
 from engine.training.masking import SPAN, MaskedUnits, spans_of, with_units
 from engine.training.speech.build import write_opus
 from engine.training.units import Clusters, cepstra, cluster, give_units, purity
@@ -184,3 +185,22 @@ def test_a_student_begins_with_its_teachers_weights():
     assert student.blocks[0].attention.bias.shape == (2, 4)
     samples = torch.randn(1, 640 * 2) * 0.1  # no further back than either can see
     torch.testing.assert_close(student(samples), teacher(samples))
+
+
+def test_round_two_may_keep_what_round_one_learned(corpus, tmp_path):
+    """Without learning (rate 0) round 2 ends with round 1's weights if it keeps them, and anew if not."""
+    command = ["train", "pretrain", "--corpora", str(corpus), "--size", "tiny", "--units", "6", "9", "--batch", "2",
+               "--steps", "1", "--rate", "0", "--bf16"]  # fmt: skip
+    for keep in (["--keep"], []):
+        run = tmp_path / f"run{len(keep)}"
+        assert main([*command, "--run", str(run), *keep]) == 0
+        one, two = (load_encoder(run / f"round{n}" / "encoder.safetensors").state_dict() for n in (1, 2))
+        same = all(torch.equal(a, b) for a, b in zip(one.values(), two.values(), strict=True))
+        assert same == bool(keep)
+
+
+def test_products_in_bf16_where_asked_for():
+    x = torch.randn(4, 4)
+    for asked, kind in ((True, torch.bfloat16), (False, torch.float32)):
+        with precision("cpu", asked):
+            assert (x @ x).dtype == kind and (x + x).dtype == torch.float32

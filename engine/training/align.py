@@ -1,6 +1,5 @@
 """Finds the times of known phones in a recording: by an encoder's posteriors, or by pocketsphinx."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,17 +76,6 @@ def align_words(decoder: Any, words: Sequence[tuple[str, str]], samples: np.ndar
         ]
     except RuntimeError:
         return []
-
-
-def align_text(decoder: Any, text: str, samples: np.ndarray) -> Phones:
-    """Gapless phones of an English sentence by pocketsphinx's own dictionary; () when it does not align.
-
-    Figures are spoken in many ways, so a text with any does not.
-    """
-    words = re.findall(r"[a-z']+", text.lower().replace("’", "'"))
-    if not words or re.search(r"\d", text) or any(decoder.lookup_word(word) is None for word in words):
-        return ()
-    return gapless(align_words(decoder, [(word, "") for word in words], samples), len(samples))
 
 
 def gapless(found: Sequence[tuple[str, float, float]], samples: int) -> Phones:

@@ -23,7 +23,7 @@ from engine.features.speech_encoder import SpeechConfig, SpeechEncoder
 from engine.features.speech_files import load_speech_encoder, save_speech_encoder
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, read_rows, split_of
 from engine.training.grow import widen
-from engine.training.loop import Figures, Schedule, train_model
+from engine.training.loop import Figures, Schedule, precision, train_model
 from engine.training.phone_batches import MOUTH, PhoneBatches
 from engine.training.phone_figures import phone_figures
 from engine.training.phones import GESTURE_TABLE
@@ -33,6 +33,7 @@ BATCH = 16
 DELAY_WEIGHTS = (1.0, 1.0, 0.7)
 DROPOUT = 0.05
 MOUTH_WEIGHT, MOUTH_SPREAD = 1.0, 0.12
+BF16_HELP = "products in bf16 on the CPU too: nearly three times as fast where it has instructions for them"
 SIZES = {
     "tiny": SpeechConfig(replace(SMALL, width=96, layers=2, heads=2, feed_forward=256)),  # to try a command with
     "first": SpeechConfig(replace(SMALL, width=192, heads=4, feed_forward=768)),
@@ -119,6 +120,7 @@ def train(
     dropout: float = DROPOUT,
     device: str = "cpu",
     workers: int = 0,
+    bf16: bool = False,
 ) -> dict:
     """Train, write the best weights to `out` (by default best.safetensors of the run), and return their figures.
 
@@ -126,7 +128,7 @@ def train(
     its share (1/4 if none is given) against the corpus's 1. sounds: the real prompts, for validation only. start:
     weights to begin with; those of half the width are widened. A run goes on from its checkpoint, also with more
     minutes or steps than before: its rate then rises again to where it stands in the longer schedule. device, workers:
-    where the network trains, and how many processes make its batches.
+    where the network trains, and how many processes make its batches. bf16: see `precision`.
     """
     torch.manual_seed(seed)
     cache = run.parent / "corpus"
@@ -163,7 +165,7 @@ def train(
 
     def loss_of(step: int) -> tuple[torch.Tensor, Figures]:
         batch = batches(step)
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        with precision(device, bf16):
             return loss(*batch)
 
     schedule = Schedule(steps, minutes, rate, decay_from=decay_from, average=average, evaluate_every=every)
@@ -207,6 +209,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dropout", type=float, default=DROPOUT, help="0 where training ends before it overfits")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches (with cuda: one per core)")
+    parser.add_argument("--bf16", action="store_true", help=BF16_HELP)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fresh", action="store_true", help="do not resume the run in --run")
     options = vars(parser.parse_args(argv))

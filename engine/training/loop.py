@@ -110,6 +110,11 @@ def train_model(
             console.print(line, highlight=False, soft_wrap=True)
 
 
+def precision(device: str, bf16: bool = False) -> torch.autocast:
+    """Products in bf16 on a GPU, and on a CPU when asked for; sums, norms and losses stay in fp32."""
+    return torch.autocast(device, torch.bfloat16, enabled=bf16 or device == "cuda")
+
+
 def _follow(slow: float) -> Callable:
     """Weight average that follows quickly at first."""
 

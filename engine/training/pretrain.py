@@ -17,8 +17,8 @@ from torch import nn
 from engine.features.log_mel import LogMel
 from engine.features.speech_files import load_speech_encoder, save_speech_encoder
 from engine.training.corpus import Clip, read_corpus, read_sounds, split_of
-from engine.training.encoder import BATCH, SIZES, balance, begin
-from engine.training.loop import Figures, Schedule, train_model
+from engine.training.encoder import BATCH, BF16_HELP, SIZES, balance, begin
+from engine.training.loop import Figures, Schedule, precision, train_model
 from engine.training.masking import Batches, MaskedUnits, with_units
 from engine.training.phone_batches import FRAMES
 from engine.training.prefetch import Prefetch
@@ -74,11 +74,14 @@ def pretrain(
     every: int = 250,
     device: str = "cpu",
     workers: int = 0,
+    bf16: bool = False,
+    keep: bool = False,
 ) -> Path:
     """All rounds; minutes and steps are those of one round. Returns the weights of the last one.
 
     corpora: folders with a manifest, of which the training split is taken. sounds: folders of recordings without
     labels, all but those named in leave_out. start: weights that round 1 begins with. limit: clips per folder.
+    keep: round 2 goes on with round 1's weights; as published it begins anew.
     """  # fmt: skip
     cache = run.parent / "corpus"
     groups = [split_of(read_corpus(folder, cache), "train")[:limit] for folder in corpora]
@@ -102,7 +105,7 @@ def pretrain(
 
         def loss_of(step: int, model=model, batches=batches) -> tuple[torch.Tensor, Figures]:
             mel, labels = batches(step)
-            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            with precision(device, bf16):
                 return model(mel, labels, step)
 
         averaged = train_model(
@@ -115,7 +118,7 @@ def pretrain(
         batches.close()
         assert isinstance(averaged, MaskedUnits)
         save_speech_encoder(averaged.encoder, out)
-        encoder, start = load_speech_encoder(out), None
+        encoder, start = load_speech_encoder(out), out if keep else None
         make = layer_of(encoder, max(1, encoder.config.hubert.layers // 2), causal)
     return out
 
@@ -159,6 +162,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--limit", type=int, default=None, help="clips per folder")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches")
+    parser.add_argument("--bf16", action="store_true", help=BF16_HELP)
+    parser.add_argument("--keep", action="store_true", help="round 2 goes on with round 1's weights")
     parser.add_argument("--bidirectional", action="store_true", help="a teacher that hears the whole clip")
     parser.add_argument("--seed", type=int, default=0)
     options = vars(parser.parse_args(argv))

@@ -24,7 +24,7 @@ def make_parser() -> argparse.ArgumentParser:
     check.add_argument("folder", type=Path, metavar="DIR")
     check.add_argument("--listen", type=int, metavar="N", help="decode only N utterances (default: all)")
     read = commands.add_parser("read", help="real recordings as a corpus, aligned by pocketsphinx")
-    read.add_argument("layout", choices=("librispeech", "common-voice"))
+    read.add_argument("layout", choices=("librispeech", "common-voice", "speech-to-intent"))
     read.add_argument("folder", type=Path, metavar="DIR")
     read.add_argument("--out", type=Path, required=True, metavar="DIR")
     read.add_argument("--limit", type=int, metavar="N")

@@ -1,7 +1,7 @@
-"""Real recordings in the folders that LibriSpeech and Common Voice come in, as a corpus: `visema corpus read`.
+"""Real recordings in the folders that public sets come in, as a corpus: `visema corpus read`.
 
-Phones come from pocketsphinx and its dictionary (American English); what does not align is left out, or kept
-without phones for self-supervised training. Sound stays where it is: the manifest points to it.
+Phones are those of `spoken.Transcriber`; what does not align is left out, or kept without phones for
+self-supervised training. Sound stays where it is: the manifest points to it.
 """
 
 import csv
@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from engine.errors import MediaError
 from engine.frames import SAMPLE_RATE_HZ
-from engine.training.align import align_text, aligner
 from engine.training.corpus import decode
+from engine.training.speech.spoken import Transcriber
+from engine.training.speech.spoken_orders import read_orders
 from engine.training.speech.texts import split_by
 
 
@@ -57,8 +58,14 @@ def read_common_voice(folder: Path) -> Iterator[Recording]:
                     yield Recording(f"cv_{sound.stem}", f"cv_{speaker[:12]}", row["sentence"], sound, own)
 
 
+def read_speech_to_intent(folder: Path) -> Iterator[Recording]:
+    """Picovoice's speech-to-intent benchmark; who speaks is not said, so all of it is for training."""
+    for name, text, path in read_orders(folder):
+        yield Recording(name, "order", text.capitalize(), path, "train")
+
+
 LAYOUTS: dict[str, Callable[[Path], Iterator[Recording]]] = {
-    "librispeech": read_librispeech, "common-voice": read_common_voice,
+    "librispeech": read_librispeech, "common-voice": read_common_voice, "speech-to-intent": read_speech_to_intent,
 }  # fmt: skip
 
 
@@ -72,12 +79,12 @@ def import_layout(layout: str, folder: Path, out: Path, limit: int | None = None
     recordings = list(LAYOUTS[layout](folder))[:limit]
     if not recordings:
         raise MediaError(f"{folder}: no recordings in the layout of {layout}")
-    decoder, counts = aligner(), {"taken": 0, "without_phones": 0, "left_out": 0}
+    transcribe, counts = Transcriber(), {"taken": 0, "without_phones": 0, "left_out": 0}
     out.mkdir(parents=True, exist_ok=True)
     with (out / "manifest.jsonl").open("w", encoding="utf-8") as file:
         for recording in track(recordings, "recordings"):
             samples = decode(str(recording.path))
-            phones = align_text(decoder, recording.text, samples)
+            phones = transcribe(recording.text, samples)
             if not phones and not unaligned:
                 counts["left_out"] += 1
                 continue
