@@ -12,8 +12,8 @@ class TickMix(nn.Module):
 
     Both frames of a tick arrive at the same moment, so the first may be answered with 20 ms more of hearing, and no
     later: at every delay by a weighted sum of all that both frames say of now and of the past, and a bias. Two dozen
-    weights, since more of them learned the training voices (engine/training/README.md). The second frame, which the
-    lips' gates read, stays as it was. A fresh mix changes nothing.
+    weights, since more of them learned the training voices (engine/training/README.md). The second frame, by which
+    lips shut and bite, stays as it was. A fresh mix changes nothing.
     """
 
     def __init__(self, delays: int):

@@ -146,7 +146,7 @@ class GMTalkerMotion(nn.Module, Stage):
         state.floor.copy_(next_floor(state.floor, x.loudness_db))
         phones, gestures = (x.side[name] for name in self.needs)
         gates = self.lips.gates(phones, gestures, noise_of(state.floor), self.lookahead)
-        lips = self.lips(values, state.face, gates)
+        lips = self.lips(values, state.face, gates).clamp(max=LARGEST)
         state.silent.add_(1.0).clamp_(max=MOST_SILENT).mul_(1.0 - heard(x.loudness_db))
         lips = self.lips.quiet(lips, gestures, state.silent, state.mix[:, NEUTRAL], self.lookahead)
         state.face.copy_(values)
