@@ -21,6 +21,7 @@ from engine.features.hubert import SMALL
 from engine.features.phones import PHONES, SIL
 from engine.features.speech_encoder import SpeechConfig, SpeechEncoder
 from engine.features.speech_files import load_speech_encoder, save_speech_encoder
+from engine.training import team
 from engine.training.corpus import SOUNDS_EN, Clip, read_corpus, read_real, read_rows, split_of
 from engine.training.grow import widen
 from engine.training.loop import Figures, Schedule, precision, train_model
@@ -132,12 +133,14 @@ def train(
     """
     torch.manual_seed(seed)
     cache = run.parent / "corpus"
-    clips = read_corpus(corpus, cache)
-    groups = [split_of(clips, "train")] + [split_of(read_corpus(folder, cache), "train") for folder in extra]
+    with team.first_alone():
+        clips = read_corpus(corpus, cache)
+        groups = [split_of(clips, "train")] + [split_of(read_corpus(folder, cache), "train") for folder in extra]
     real = read_real(corpus / "real_en.jsonl", sounds)
     encoder = begin(config or SpeechConfig(), start, seed, dropout)
     shares = [1.0, *(extra_shares or [0.25] * len(extra))]
-    made = PhoneBatches(*balance(groups, shares), encoder.mel.filters.shape[1], encoder.config.delays, seed, batch)
+    rows = max(1, batch // team.size())
+    made = PhoneBatches(*balance(groups, shares), encoder.mel.filters.shape[1], encoder.config.delays, seed, rows)
     batches = Prefetch(made, workers, device)  # before CUDA is touched
     loss = PhoneLoss(encoder).to(device)
     watched = split_of(clips, "valid")[::3]
@@ -164,7 +167,7 @@ def train(
         }
 
     def loss_of(step: int) -> tuple[torch.Tensor, Figures]:
-        batch = batches(step)
+        batch = batches(step * team.size() + team.rank())
         with precision(device, bf16):
             return loss(*batch)
 
@@ -186,6 +189,13 @@ def begin(config: SpeechConfig, start: Path | None, seed: int, dropout: float = 
     own = {name: t for name, t in given.state_dict().items() if not name.startswith(SpeechEncoder.apart)}
     fit(encoder, own, start)
     return encoder
+
+
+def report(options: dict) -> None:
+    """Train and print the best figures."""
+    best = train(**options)
+    if team.rank() == 0:
+        print(json.dumps(best, indent=1))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -210,12 +220,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches (with cuda: one per core)")
     parser.add_argument("--bf16", action="store_true", help=BF16_HELP)
+    parser.add_argument("--processes", type=int, default=1, help="that share each batch, one core each (CPU only)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fresh", action="store_true", help="do not resume the run in --run")
     options = vars(parser.parse_args(argv))
     torch.set_num_threads(1)
     options["resume"], options["config"] = not options.pop("fresh"), SIZES[options.pop("size")]
-    print(json.dumps(train(**options), indent=1))
+    processes = options.pop("processes")
+    if processes < 1 or (processes > 1 and (options["workers"] or options["device"] != "cpu")):
+        parser.error("--processes is for the CPU, where every process makes its own batches: leave --workers out")
+    team.run_team(processes, report, options)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from engine.errors import WeightsError
+from engine.training import team
 
 Figures = dict[str, float]
 LONGEST_STEP_S = 90.0  # what is more was a pause (a stopped process, a sleeping machine) and does not count
@@ -52,11 +53,13 @@ def train_model(
     """Train and return the averaged model.
 
     loss_of: step number -> loss with graph, and figures to show.
-    evaluate: averaged model and step -> figures; called at intervals and at the end.
+    evaluate: averaged model and step -> figures; called at intervals and at the end. Of a team (`engine.training.team`)
+    the first process alone is asked and writes.
     """
     from rich.console import Console
 
-    console = Console()
+    first = team.rank() == 0
+    console = Console(quiet=not first)
     average = torch.optim.swa_utils.AveragedModel(model, avg_fn=_follow(schedule.average))
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
@@ -86,9 +89,10 @@ def train_model(
         now = time.monotonic()
         spent_s += min(now - before, LONGEST_STEP_S)
         before = now
+        spent_s = team.agree(spent_s)
         progress = max(step / schedule.steps, spent_s / 60 / schedule.minutes)
         ended = progress >= 1.0
-        if ended or (step and step % schedule.evaluate_every == 0):
+        if first and (ended or (step and step % schedule.evaluate_every == 0)):
             _save(path, model, average, optimizer, step, spent_s)
             figures = evaluate(average.module, step)
             console.print(f"step {step} {spent_s / 60:.1f} min  " + _line(figures), highlight=False, soft_wrap=True)
@@ -100,6 +104,7 @@ def train_model(
         loss, figures = loss_of(step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        team.average_gradients(model)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         average.update_parameters(model)
