@@ -109,19 +109,22 @@ def peaks(clips: list[Clip], probabilities: list[np.ndarray], group: tuple[str, 
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Figures of a weight file on the corpus test voices and the real prompts, as JSON."""
+    """Figures of a weight file on the corpus test voices, the real prompts and what other corpora hold out, as JSON."""
     parser = argparse.ArgumentParser(prog="phone_figures", description=main.__doc__)
     parser.add_argument("--weights", type=Path, default=None)
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
     parser.add_argument("--cache", type=Path, default=Path("runs/corpus"))
     parser.add_argument("--sounds", type=Path, default=Path(SOUNDS_EN))
+    parser.add_argument("--extra", type=Path, nargs="*", default=[], help="corpora whose validation split is judged")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     encoder = load_speech_encoder(options.weights)
-    for name, clips in (
-        ("test", split_of(read_corpus(options.corpus, options.cache), "test")),
-        ("real", read_real(options.corpus / "real_en.jsonl", options.sounds)),
-    ):
+    sets = {
+        "test": split_of(read_corpus(options.corpus, options.cache), "test"),
+        "real": read_real(options.corpus / "real_en.jsonl", options.sounds),
+    }
+    sets |= {folder.name: split_of(read_corpus(folder, options.cache), "valid") for folder in options.extra}
+    for name, clips in sets.items():
         minutes = sum(len(clip.samples) for clip in clips) / 16_000 / 60
         for ticks, figures in phone_figures(encoder, clips).items():
             rounded = {key: round(value, 3) for key, value in figures.items()}
