@@ -65,7 +65,7 @@ class Synthesizer:
             "style": self.style(voice, len(tokens)),
             "speed": np.array([speed], np.float32),
         }
-        sound, durations = (part.ravel() for part in self.session.run([self.sound, DURATIONS], inputs))
+        sound, durations = (np.asarray(part).ravel() for part in self.session.run([self.sound, DURATIONS], inputs))
         if len(sound) != round(float(durations.sum()) * UNIT_S * RATE_HZ):
             raise MediaError(f"{len(sound)} samples do not fit durations of {durations.sum():.1f} units")
         return Said(levelled(sound), tokens, durations)
