@@ -15,13 +15,12 @@ from engine.features.phones import STOPS
 from engine.frames import SAMPLE_RATE_HZ
 from engine.training.align import SPOKEN_AS, align_words, aligner
 from engine.training.speech.check import LEAST_CORRELATION, MOST_LAG_S
-from engine.training.speech.edges import agreement, energy_db, refine, snap
+from engine.training.speech.edges import ABOVE_NOISE_DB, HOP, SOFT_DB, agreement, energy_db, refine, snap
 from engine.training.speech.labels import Segment, segments_of
 from engine.training.speech.texts import clean
 
 PHONES_PER_S = (4.0, 24.0)  # what people manage; outside of it the text is not what was said
 LONGEST_PHONE_S = 0.75
-ONSET_DB, ONSET_ABOVE_NOISE_DB = 37.0, 6.0
 
 
 class Transcriber:
@@ -92,9 +91,8 @@ def _open_onset(segments: list[Segment], sound: np.ndarray) -> None:
     if pause.end > pause.start + 1e-6:
         return
     level = energy_db(sound)
-    loud = np.flatnonzero(
-        level > max(np.percentile(level, 95) - ONSET_DB, np.percentile(level, 2) + ONSET_ABOVE_NOISE_DB)
-    )
-    onset = loud[0] * 0.005 - (0.05 if first.name in STOPS else 0.0) if len(loud) else 0.0
+    least = max(np.percentile(level, 95) - SOFT_DB, np.percentile(level, 2) + ABOVE_NOISE_DB)
+    loud = np.flatnonzero(level > least)
+    onset = loud[0] * HOP / SAMPLE_RATE_HZ - (0.05 if first.name in STOPS else 0.0) if len(loud) else 0.0
     if onset > 0.02:
         pause.end = first.start = float(min(onset, first.end - 0.03))
