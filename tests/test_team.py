@@ -1,5 +1,7 @@
 """Processes that train one model together."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 from torch import nn
 
 from engine.cli import main
+from engine.errors import DeviceError, EngineError, WeightsError
 from engine.training import team
 from engine.training.loop import Schedule, train_model
 
@@ -45,6 +48,24 @@ def test_two_learn_what_one_does(tmp_path):
     assert len((folders[0] / "asked").read_text().split()) == 2
 
 
+def refuse(options: dict) -> None:
+    """What the second of a team is asked to do: refuse, or die."""
+    if team.rank():
+        if options["killed"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise WeightsError("these weights are another model's")
+    team.agree(0.0)
+
+
+@pytest.mark.parametrize(
+    ("killed", "kind", "said"),
+    [(False, EngineError, "^these weights are another model's$"), (True, DeviceError, "goes on from the last checkpoint")],
+)
+def test_a_team_ends_with_the_error_of_one(killed, kind, said):
+    with pytest.raises(kind, match=said):
+        team.run_team(2, refuse, {"killed": killed})
+
+
 def test_alone_nothing_is_shared():
     assert (team.rank(), team.size(), team.agree(3.0)) == (0, 1, 3.0)
     model = nn.Linear(2, 1)
@@ -61,3 +82,6 @@ def test_workers_and_processes_exclude_each_other(capsys):
         with pytest.raises(SystemExit):
             main(["train", "encoder", "--processes", "2", *more])
         assert "makes its own batches" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["train", "encoder", "--processes", "0"])
+    assert "--processes 0: at least 1" in capsys.readouterr().err

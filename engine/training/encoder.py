@@ -227,7 +227,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     options["resume"], options["config"] = not options.pop("fresh"), SIZES[options.pop("size")]
     processes = options.pop("processes")
-    if processes < 1 or (processes > 1 and (options["workers"] or options["device"] != "cpu")):
+    if processes < 1:
+        parser.error(f"--processes {processes}: at least 1")
+    if processes > 1 and (options["workers"] or options["device"] != "cpu"):
         parser.error("--processes is for the CPU, where every process makes its own batches: leave --workers out")
     team.run_team(processes, report, options)
 

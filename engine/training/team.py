@@ -4,17 +4,21 @@
 weights; the first one alone looks at figures and writes files. What it makes depends on N, as batches do.
 """
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import distributed, nn
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+
+from engine.errors import DeviceError, EngineError
 
 PATIENCE = timedelta(hours=2)  # how long the others wait while the first one evaluates
+REFUSED = "refused"  # file in which a process leaves its error for the one that waits
 
 
 def size() -> int:
@@ -61,19 +65,35 @@ def first_alone() -> Iterator[None]:
 
 
 def run_team(processes: int, work: Callable[[dict], Any], options: dict) -> None:
-    """work(options) in so many processes."""
+    """work(options) in so many processes.
+
+    When one ends early so do the others. EngineError with what a process refused, DeviceError when one was killed.
+    """
     if processes == 1:
         work(options)
         return
     with tempfile.TemporaryDirectory() as folder:
-        place = f"file://{os.path.join(folder, 'meeting')}"
-        torch.multiprocessing.spawn(_take_part, (processes, place, work, options), processes)
+        try:
+            torch.multiprocessing.spawn(_take_part, (processes, Path(folder), work, options), processes)
+        except ProcessRaisedException:
+            refused = Path(folder) / REFUSED
+            if refused.is_file():
+                raise EngineError(refused.read_text(encoding="utf-8")) from None
+            raise
+        except ProcessExitedException as error:
+            raise DeviceError(
+                f"one of {processes} training processes was ended from outside ({error}), perhaps for want of memory; "
+                "the same command goes on from the last checkpoint"
+            ) from None
 
 
-def _take_part(number: int, processes: int, place: str, work: Callable[[dict], Any], options: dict) -> None:
+def _take_part(number: int, processes: int, folder: Path, work: Callable[[dict], Any], options: dict) -> None:
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo", place, PATIENCE, processes, number)
+    distributed.init_process_group("gloo", f"file://{folder / 'meeting'}", PATIENCE, processes, number)
     try:
         work(options)
+    except EngineError as error:
+        (folder / REFUSED).write_text(str(error), encoding="utf-8")
+        raise
     finally:
         distributed.destroy_process_group()

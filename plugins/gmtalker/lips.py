@@ -26,7 +26,7 @@ from engine.render.lips import LOWER, UPPER, LipMeasure
 
 # Where a gate's probability begins and ends to count: (shut, bite). Lower than the viseme plugin's: emotions open the
 # mouth wider, and what is half bitten then shows.
-GATE_LOW, GATE_HIGH = (0.53, 0.05), (0.80, 0.25)
+GATE_LOW, GATE_HIGH = (0.37, 0.04), (0.61, 0.20)
 ONSET = 0.2  # share of the next tick's gates that acts already: lips take longer to meet than to part
 LEAD = 0.8  # share of their last step that lips are ahead
 MOST_LEAD, MOST_STEP = 0.06, 0.15  # of a lip's lead, and of the opening of the jaw that the lower lip does again

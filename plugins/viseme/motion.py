@@ -52,8 +52,8 @@ class DecoderConfig:
     head: int = 128
     lookaheads: tuple[int, ...] = (0, 1, 2)
     # Where a gate's probability begins and ends to count: (shut, bite, awake).
-    gate_low: tuple[float, float, float] = (0.52, 0.08, 0.15)
-    gate_high: tuple[float, float, float] = (0.78, 0.34, 0.70)
+    gate_low: tuple[float, float, float] = (0.40, 0.06, 0.15)
+    gate_high: tuple[float, float, float] = (0.66, 0.30, 0.70)
     encoder: str = ""
 
 
