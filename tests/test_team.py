@@ -59,7 +59,7 @@ def refuse(options: dict) -> None:
 
 @pytest.mark.parametrize(
     ("killed", "kind", "said"),
-    [(False, EngineError, "^these weights are another model's$"), (True, DeviceError, "goes on from the last checkpoint")],
+    [(False, EngineError, "^these weights are another model's$"), (True, DeviceError, "on from the last checkpoint")],
 )
 def test_a_team_ends_with_the_error_of_one(killed, kind, said):
     with pytest.raises(kind, match=said):
