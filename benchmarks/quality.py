@@ -5,8 +5,9 @@
 Mouths: the plugin through the product's streaming path (normaliser, encoder, plugin, tick by tick), a mouth driven
 by loudness alone, and the reference curves made from the phone labels themselves. Voices: a manifest of aligned
 recordings (by default 263 prompts of a real person; labels in the corpus folder, sound from the Debian package
-asterisk-core-sounds-en-g722; nobody trained on them), the same in a cafe at 10 dB and on the telephone, and a
-captured performance where its folder is at hand. Beside the lips: how well the encoder names phones.
+asterisk-core-sounds-en-g722; nobody trained on them), the same in a cafe at 10 dB, on the telephone, and in a
+cafe on the telephone, and a captured performance where its folder is at hand. Beside the lips: how well the encoder
+names phones.
 """
 
 import argparse
@@ -43,6 +44,11 @@ from engine.training.corpus import decode
 from engine.training.performance import perform
 
 Say = Callable[[str], None]
+HARDER: dict[str, Callable[[list[Spoken]], list[Spoken]]] = {
+    "cafe_10_db": in_cafe,
+    "telephone": on_telephone,
+    "cafe_on_telephone": lambda voices: on_telephone(in_cafe(voices)),
+}
 
 
 @torch.inference_mode()
@@ -58,7 +64,7 @@ def measure_all(
 ) -> dict:
     """All figures of all mouths as one table; see the module's docstring.
 
-    weights: of the viseme plugin. harder: also judge the plugin in a cafe and on the telephone.
+    weights: of the viseme plugin. harder: also judge the plugin in a cafe, on the telephone, and both.
     """
     measure = LipMeasure(FaceModel.load())
     clips = [voice.clip for voice in voices]
@@ -92,7 +98,7 @@ def measure_all(
             say(f"{name}: captured performance")
             systems[name] |= judge_faces(stage, list(faces), list(faces.values()), list(sounds.values()))
     if harder:
-        for name, vary in (("cafe_10_db", in_cafe), ("telephone", on_telephone)):
+        for name, vary in HARDER.items():
             say(f"{plugin}: {name}")
             systems[plugin][name] = judge(stages[plugin], vary(voices))
     say("phones")

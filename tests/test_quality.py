@@ -157,7 +157,7 @@ def test_bench_quality_writes_every_figure(manifest, tmp_path):
     table = json.loads(out.read_text(encoding="utf-8"))
     assert (table["plugin"], table["clips"], table["minutes"]) == ("viseme", 2, 0.07)
     own = table["systems"]["viseme"]
-    for part in ("real", "cafe_10_db", "telephone"):
+    for part in ("real", "cafe_10_db", "telephone", "cafe_on_telephone"):
         assert {"closure_recall", "false_closure", "labiodental_recall", "lip_lead_ms"} <= own[part].keys()
     assert own["phones"].keys() == {"lookahead_0_ms", "lookahead_40_ms", "lookahead_80_ms"}
     assert {"energy", "reference"} <= table["systems"].keys() and out.with_suffix(".md").is_file()

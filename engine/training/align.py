@@ -1,6 +1,7 @@
 """Finds the times of known phones in a recording: by an encoder's posteriors, or by pocketsphinx."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -95,17 +96,19 @@ def _times(phone: Any) -> tuple[float, float]:
     return phone.start / 100, (phone.start + phone.duration) / 100
 
 
-def aligned_phones(decoder: Any, names: Sequence[str], samples: np.ndarray) -> Phones | None:
-    """Phones of our own set with aligned times, pauses as `sil`; None when the aligner finds no way.
+def align_groups(decoder: Any, groups: Sequence[Sequence[str]], samples: np.ndarray) -> list[tuple[str, float, float]]:
+    """(phone, start s, end s) of phones of our own set; pauses, which lie between groups only, as `sil`; [] when they
+    do not fit. Phones that the acoustic model lacks are aligned as their nearest relatives and keep their own names."""
+    spoken = [[SPOKEN_AS.get(name, name) for name in group] for group in groups]
+    found = align_words(decoder, [("p_" + "_".join(group), " ".join(group)) for group in spoken], samples)
+    if [name for name, _, _ in found if name != "sil"] != list(chain(*spoken)):
+        return []
+    own = chain(*groups)
+    return [(name if name == "sil" else next(own), start, end) for name, start, end in found]
 
-    Phones that the acoustic model lacks are aligned as their nearest relatives and keep their own names.
-    """
-    spoken = [SPOKEN_AS.get(name, name) for name in names]
+
+def aligned_phones(decoder: Any, names: Sequence[str], samples: np.ndarray) -> Phones | None:
+    """Phones of our own set with aligned times, pauses as `sil`; None when the aligner finds no way."""
     # groups of three: pauses may lie between words only, and words with one phone are fragile
-    words = [spoken[i : i + 3] for i in range(0, len(spoken), 3)]
-    found = align_words(decoder, [("p_" + "_".join(w), " ".join(w)) for w in words], samples)
-    heard = [item for item in found if item[0] != "sil"]
-    if [name for name, _, _ in heard] != spoken:
-        return None
-    own = iter(names)
-    return gapless([(name if name == "sil" else next(own), start, end) for name, start, end in found], len(samples))
+    found = align_groups(decoder, [names[i : i + 3] for i in range(0, len(names), 3)], samples)
+    return gapless(found, len(samples)) if found else None

@@ -13,7 +13,7 @@ import numpy as np
 from engine.errors import DeviceError
 from engine.features.phones import STOPS
 from engine.frames import SAMPLE_RATE_HZ
-from engine.training.align import SPOKEN_AS, align_words, aligner
+from engine.training.align import align_groups, aligner
 from engine.training.speech.check import LEAST_CORRELATION, MOST_LAG_S
 from engine.training.speech.edges import ABOVE_NOISE_DB, HOP, SOFT_DB, agreement, energy_db, refine, snap
 from engine.training.speech.labels import Segment, segments_of
@@ -67,10 +67,9 @@ def plausible(segments: list[Segment], sound: np.ndarray) -> bool:
 
 def _aligned(decoder: Any, said: list[Segment], samples: np.ndarray) -> list[Segment]:
     """Gapless segments from 0 to the end of the sound; [] when the aligner finds no way."""
-    words = [[SPOKEN_AS.get(s.name, s.name) for s in word] for _, word in groupby(said, lambda s: s.word)]
-    found = align_words(decoder, [("p_" + "_".join(word), " ".join(word)) for word in words], samples)
-    heard = [item for item in found if item[0] != "sil"]
-    if not heard or [name for name, _, _ in heard] != [SPOKEN_AS.get(s.name, s.name) for s in said]:
+    words = [[s.name for s in word] for _, word in groupby(said, lambda s: s.word)]
+    heard = [item for item in align_groups(decoder, words, samples) if item[0] != "sil"]
+    if not heard:
         return []
     out, at, end_s = [], 0.0, len(samples) / SAMPLE_RATE_HZ
     for (_, start, end), own in zip(heard, said, strict=True):
