@@ -9,7 +9,7 @@ agreement of that second alignment with the labels: two honest alignments of one
 and no recogniser can be right about those. On synthetic voices, whose times come out of the synthesizer, `--align`
 adds the agreement of pocketsphinx with them. Phones are counted twice: our 43 symbols, and the 39 classes by which
 recognisers are compared; for both, `commonest_errors` are the ten commonest confusions with their share of all
-errors. `kinds_of_errors` asks what the errors are.
+errors. `kinds_of_errors` asks what the errors are; `by_voice` says the main figures of every synthetic voice.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from engine.training.phone_figures import Heard, posteriors, share
 from engine.training.phones import FRAME_S, PHONE39_TABLE, VISEME_TABLE, frame_labels
 
 VOICING = (("P", "B"), ("T", "D"), ("K", "G"), ("CH", "JH"), ("F", "V"), ("TH", "DH"), ("S", "Z"), ("SH", "ZH"))
+OF_A_VOICE = ("phone_all", "viseme_all", "viseme_40ms_inside", "viseme_agreement_of_alignments")
 
 
 def distance_to_boundary(phones: tuple, frames: int) -> np.ndarray:
@@ -80,6 +81,17 @@ def limits(clips: list[Clip], probabilities: list[Heard], delay: int) -> dict:
     figures["kinds_of_errors"] = kinds_of_errors(truth, guess, (guess == before) | (guess == after))
     figures["wrong_at_silence"] = share((guess != truth) & ((guess == SIL) | (truth == SIL)))
     return figures
+
+
+def by_voice(clips: list[Clip], probabilities: list[Heard], delay: int) -> dict[str, dict[str, float]]:
+    """Some figures of `limits` for each voice alone."""
+    rows: dict[str, list[int]] = {}
+    for i, clip in enumerate(clips):
+        rows.setdefault(clip.voice, []).append(i)
+    found = {
+        voice: limits([clips[i] for i in own], [probabilities[i] for i in own], delay) for voice, own in rows.items()
+    }
+    return {voice: {name: figures[name] for name in OF_A_VOICE} for voice, figures in found.items()}
 
 
 def commonest(truth: np.ndarray, guess: np.ndarray, names: tuple[str, ...], count: int = 10) -> dict[str, float]:
@@ -149,10 +161,13 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     encoder = load_encoder(args.weights)
     delay = encoder.config.delays.index(args.lookahead)
-    test = split_of(read_corpus(args.corpus, args.cache), "test")
+    corpus = read_corpus(args.corpus, args.cache)
+    test = split_of(corpus, "test")
+    real = read_real(args.corpus / "real_en.jsonl", args.sounds)
     table: dict = {"lookahead_ticks": args.lookahead}
-    for name, clips in (("real", read_real(args.corpus / "real_en.jsonl", args.sounds)), ("test", test)):
-        table[name] = limits(clips, posteriors(encoder, clips), delay)
+    for name, clips in (("real", real), ("valid", split_of(corpus, "valid")), ("test", test)):
+        heard = posteriors(encoder, clips)
+        table[name] = limits(clips, heard, delay) | {"by_voice": by_voice(clips, heard, delay)}
     if args.align:
         chosen = np.random.default_rng(0).permutation(len(test))[: args.align]
         table["pocketsphinx_on_test"] = aligner_agreement([test[i] for i in chosen])

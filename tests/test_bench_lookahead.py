@@ -45,6 +45,9 @@ def test_the_reasoning_names_gain_and_price():
     assert "From 0 to 40 ms: +5.0 points P B M" in said and "worth it for 40 ms" in said
     assert "From 40 to 80 ms: +0.2 points P B M" in said and "not worth it" in said and said.endswith("in time: 40 ms.")
     assert "latency alone" in reason({}, TIMES)[0]
+    late = {**LIPS, 0: lips(0.93, lead=-13.0)}
+    slow = {ticks: latency(71 if ticks == 0 else 130) for ticks in TIMES}
+    assert reason(late, slow)[-1].endswith("in time: none, here; of those in time the best lips have 0 ms.")
 
 
 def test_lips_and_latency_stand_side_by_side():

@@ -138,5 +138,10 @@ def reason(lips: Lips, latencies: Latencies) -> list[str]:
         sentences.append(f"From {fewer * TICK_MS} to {more * TICK_MS} ms: {points}; {worth} for 40 ms.")
     chosen = choose(lips, latencies)
     rule = f"Rule: the least look-ahead whose recalls lie {100 * MARGIN:.0f} points over their targets, in time"
-    sentences.append(f"{rule}: {'none, here' if chosen is None else f'{chosen * TICK_MS} ms'}.")
+    if chosen is None:
+        sentences.append(f"{rule}: none, here.")
+    elif meets_lips(lips[chosen], MARGIN):
+        sentences.append(f"{rule}: {chosen * TICK_MS} ms.")
+    else:
+        sentences.append(f"{rule}: none, here; of those in time the best lips have {chosen * TICK_MS} ms.")
     return sentences
