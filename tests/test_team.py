@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from engine.cli import main
 from engine.errors import DeviceError, EngineError, WeightsError
@@ -48,22 +49,46 @@ def test_two_learn_what_one_does(tmp_path):
     assert len((folders[0] / "asked").read_text().split()) == 2
 
 
-def refuse(options: dict) -> None:
+def end(options: dict) -> None:
     """What the second of a team is asked to do: refuse, or die."""
-    if team.rank():
-        if options["killed"]:
-            os.kill(os.getpid(), signal.SIGKILL)
+    if not team.rank():
+        team.agree(0.0)
+    elif options["how"] == "refuse":
         raise WeightsError("these weights are another model's")
-    team.agree(0.0)
+    elif options["how"] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
-    ("killed", "kind", "said"),
-    [(False, EngineError, "^these weights are another model's$"), (True, DeviceError, "on from the last checkpoint")],
+    ("how", "kind", "said"),
+    [("refuse", EngineError, "^these weights are another model's$"), ("die", DeviceError, "from the last checkpoint")],
 )
-def test_a_team_ends_with_the_error_of_one(killed, kind, said):
+def test_a_team_ends_with_the_error_of_one(how, kind, said):
     with pytest.raises(kind, match=said):
-        team.run_team(2, refuse, {"killed": killed})
+        team.run_team(2, end, {"how": how})
+
+
+@pytest.mark.parametrize("seen", ["the lost one", "its partner"])
+def test_whoever_of_a_lost_pair_is_seen_first(monkeypatch, seen):
+    """The operating system decides which of two dead processes is noticed; the user reads the same either way."""
+    lost = ProcessExitedException("killed", 1, 7, -9)
+    partner = ProcessRaisedException("RuntimeError: [gloo/transport/tcp/pair.cc:537] Connection reset by peer", 0, 6)
+
+    def spawn(*_):
+        raise lost if seen == "the lost one" else partner
+
+    monkeypatch.setattr(torch.multiprocessing, "spawn", spawn)
+    with pytest.raises(DeviceError, match="from the last checkpoint"):
+        team.run_team(2, end, {"how": "die"})
+
+
+def test_a_mistake_in_a_team_keeps_its_traceback(monkeypatch):
+    def spawn(*_):
+        raise ProcessRaisedException("ZeroDivisionError: in step", 1, 7)
+
+    monkeypatch.setattr(torch.multiprocessing, "spawn", spawn)
+    with pytest.raises(ProcessRaisedException, match="ZeroDivisionError"):
+        team.run_team(2, end, {"how": "die"})
 
 
 def test_alone_nothing_is_shared():

@@ -18,6 +18,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from engine.errors import DeviceError, EngineError
 
 PATIENCE = timedelta(hours=2)  # how long the others wait while the first one evaluates
+LINE = "gloo/transport"  # named by the error of a process whose line to another broke
 REFUSED = "refused"  # file in which a process leaves its error for the one that waits
 
 
@@ -67,7 +68,7 @@ def first_alone() -> Iterator[None]:
 def run_team(processes: int, work: Callable[[dict], Any], options: dict) -> None:
     """work(options) in so many processes.
 
-    When one ends early so do the others. EngineError with what a process refused, DeviceError when one was killed.
+    When one ends early so do the others. EngineError with what a process refused, DeviceError when one was lost.
     """
     if processes == 1:
         work(options)
@@ -75,16 +76,17 @@ def run_team(processes: int, work: Callable[[dict], Any], options: dict) -> None
     with tempfile.TemporaryDirectory() as folder:
         try:
             torch.multiprocessing.spawn(_take_part, (processes, Path(folder), work, options), processes)
-        except ProcessRaisedException:
+        except (ProcessRaisedException, ProcessExitedException) as error:
             refused = Path(folder) / REFUSED
             if refused.is_file():
                 raise EngineError(refused.read_text(encoding="utf-8")) from None
-            raise
-        except ProcessExitedException as error:
+            # a process that lost another one may be seen before the lost one is
+            if isinstance(error, ProcessRaisedException) and LINE not in str(error):
+                raise
             raise DeviceError(
-                f"one of {processes} training processes was ended from outside ({error}), perhaps for want of memory; "
+                f"one of {processes} training processes was lost, perhaps for want of memory; "
                 "the same command goes on from the last checkpoint"
-            ) from None
+            ) from error
 
 
 def _take_part(number: int, processes: int, folder: Path, work: Callable[[dict], Any], options: dict) -> None:
